@@ -1,0 +1,64 @@
+# Ingest Lab. `make` lists the verbs; docker/*.sh do the work.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+EXPERIMENT ?= quick
+STATE ?=
+SEGMENT ?=
+# Without cargo on the host the same commands run in the test image.
+HOST_CARGO := $(shell command -v cargo 2>/dev/null)
+CARGO := $(if $(HOST_CARGO),cargo,docker/cargo.sh)
+TEST_IMAGE := $(if $(HOST_CARGO),,test)
+RUNNER := $(if $(and $(HOST_CARGO),$(shell command -v cargo-nextest 2>/dev/null)),nextest run,test)
+export INGEST_LAB_DB_IMAGE ?= ingest-lab-db:$(or $(INGEST_LAB_TAG),local)
+
+.PHONY: help
+help: ## List these verbs
+	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\n  ./lab ARGS        any verb of the lab (./lab --help); settings: .env.example\n'
+
+##@ For users
+.PHONY: lab up down images clean doctor fetch psql
+lab: images ## Run the main experiment and clean up (EXPERIMENT=quick)
+	@docker/stack.sh with ./lab run $(EXPERIMENT)
+up: images ## Start the stack: database and link
+	@docker/stack.sh up
+down: ## Stop the stack; keep images and data
+	@docker/stack.sh down
+images: ## Build the images (official bases, or stand-ins where no registry answers)
+	@docker/images.sh
+doctor: images ## Say what this machine can measure, and what is missing
+	@docker/stack.sh doctor
+fetch: images ## Get real Census files into data/ (STATE="New York" SEGMENT=1)
+	@docker/stack.sh fetch "$(STATE)" "$(SEGMENT)"
+psql: ## A psql in the running database
+	@docker/stack.sh psql
+clean: ## Free this project's images and volumes; results stay
+	@docker/stack.sh clean
+
+##@ For developers
+.PHONY: test fmt lint unit bench test-e2e test-link test-netem build images-test
+test: images-test ## Everything CI runs: format, lints, docs, the stack end to end, all tests
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+	docker/stack.sh e2e
+	$(CARGO) $(RUNNER) --locked
+images-test: ## The images, and the test image where the host has no cargo
+	@docker/images.sh $(TEST_IMAGE)
+build: ## Build the binaries on the host
+	cargo build --release --locked
+fmt: ## Format the sources
+	cargo fmt
+lint: ## Format check and lints
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+unit: ## Only the tests that need no engine
+	$(CARGO) test --locked --lib --bins
+bench: images ## Ratios against pgbench, speeds of SF1 (20 minutes; wants a quiet machine)
+	docker/stack.sh with cargo bench --locked --bench ratios
+test-e2e: images ## One pass of the whole stack
+	docker/stack.sh e2e
+test-link: ## The link's whole table by nfqueue, minutes long, on a machine that does nothing else (root)
+	cargo test --locked --test link_table -- --ignored --nocapture --test-threads=1 nfqueue_keeps
+test-netem: ## The same for netem, and against nfqueue, where the kernel or INGEST_LAB_SHARED has netem (root)
+	tests/netem.sh

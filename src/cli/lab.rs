@@ -1,0 +1,170 @@
+//! The command line of `lab`.
+
+use super::words::word;
+use crate::lab::{self, Overrides, RunConfig, StackConfig};
+use crate::model::limits::Cpus;
+use crate::model::{Commit, Placement, Scheme, Statement};
+use crate::wire::exit::Exit;
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+/// Where results go, and what a shell sees.
+const EXITS: &str = "Results go to results/<date>-<experiment>/, a file a run.
+
+Exit codes: 0 done and verified · 2 usage · 4 data · 5 database · 6 not verified · 7 engine or stack · \
+8 another lab is using the stack · 130 interrupted";
+
+/// Runs the same ingest under every scheme, in containers, and says what came of it.
+#[derive(Debug, Parser)]
+#[command(name = "lab", version, after_help = EXITS)]
+struct Cli {
+    #[command(flatten)]
+    stack: StackArgs,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Args)]
+struct StackArgs {
+    /// The stack's compose project
+    #[arg(
+        long,
+        env = "INGEST_LAB_PROJECT",
+        default_value = "ingest-lab",
+        global = true,
+        value_name = "NAME",
+        help_heading = "Stack"
+    )]
+    project: String,
+    /// The tag of the images
+    #[arg(
+        long,
+        env = "INGEST_LAB_TAG",
+        default_value = "local",
+        global = true,
+        value_name = "TAG",
+        help_heading = "Stack"
+    )]
+    tag: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run an experiment
+    Run(Box<Run>),
+    /// Show what an experiment would run: cells, order, minutes, disk
+    Plan(Box<Experiment>),
+    /// Show experiments, schemes, statement kinds, series and what is running
+    List,
+    /// Say what this machine can measure, what is missing, and what would disturb
+    Doctor,
+    /// Free the stack's data volumes and say how much that was; results stay
+    Clean,
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    #[command(flatten)]
+    experiment: Experiment,
+    /// Go on with a series that was cut short
+    #[arg(long, value_name = "SERIES")]
+    resume: Option<String>,
+    /// Run it even if it takes many hours
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+struct Experiment {
+    /// An experiment's name, or its TOML file
+    #[arg(default_value = "quick")]
+    experiment: String,
+    /// Schemes instead of the experiment's
+    #[arg(long, value_delimiter = ',', value_name = "SCHEME,…", value_parser = word(Scheme::ALL, Scheme::summary))]
+    scheme: Vec<Scheme>,
+    /// Statement kinds instead of the experiment's
+    #[arg(long, value_delimiter = ',', value_name = "KIND,…", value_parser = word(Statement::ALL, Statement::summary))]
+    statement: Vec<Statement>,
+    /// Transaction grains instead of the experiment's
+    #[arg(long, value_delimiter = ',', value_name = "GRAIN,…", value_parser = word(Commit::ALL, Commit::summary))]
+    commit: Vec<Commit>,
+    /// Pools (workers = connections) instead of the experiment's
+    #[arg(long, value_delimiter = ',', value_name = "N,…")]
+    pool: Vec<usize>,
+    /// Links instead of the experiment's: a profile's name, or inline (rtt=20ms,jitter=2ms); may be repeated
+    #[arg(long, value_name = "LINK")]
+    link: Vec<String>,
+    /// CPUs of the client's container: 0.25, 1, unlimited
+    #[arg(long, value_delimiter = ',', value_name = "CPUS,…")]
+    client_cpus: Vec<Cpus>,
+    /// CPUs of the database's container
+    #[arg(long, value_delimiter = ',', value_name = "CPUS,…")]
+    db_cpus: Vec<Cpus>,
+    /// Placements instead of the experiment's
+    #[arg(long, value_delimiter = ',', value_name = "PLACEMENT,…", value_parser = word(Placement::ALL, Placement::summary))]
+    placement: Vec<Placement>,
+    /// Length of the data phase in seconds
+    #[arg(long, value_name = "S")]
+    seconds: Option<f64>,
+    /// At most so many lines
+    #[arg(long, value_name = "N")]
+    limit_lines: Option<u64>,
+    /// At most so many geographic records
+    #[arg(long, value_name = "N")]
+    limit_geo: Option<u64>,
+    /// How often every cell is run
+    #[arg(long, value_name = "N")]
+    blocks: Option<usize>,
+    /// Decides the order of the cells
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+/// The whole program.
+pub fn main() -> Result<Exit> {
+    let cli = Cli::parse();
+    super::start_logging(tracing::Level::WARN);
+    super::block_on(async { run(cli).await.map(|()| Exit::Ok) })
+}
+
+async fn run(cli: Cli) -> Result<()> {
+    let stack = StackConfig { project: cli.stack.project, tag: cli.stack.tag };
+    match cli.verb {
+        Verb::Run(run) => lab::run(&run.config(stack)).await,
+        Verb::Plan(experiment) => {
+            let (experiment, overrides) = experiment.config();
+            lab::show_plan(&stack, &experiment, &overrides).await
+        }
+        Verb::List => lab::list(&stack).await,
+        Verb::Doctor => lab::doctor(&stack).await,
+        Verb::Clean => lab::clean(&stack).await,
+    }
+}
+
+impl Run {
+    fn config(self, stack: StackConfig) -> RunConfig {
+        let (experiment, overrides) = self.experiment.config();
+        RunConfig { stack, experiment, overrides, resume: self.resume, yes: self.yes }
+    }
+}
+
+impl Experiment {
+    fn config(self) -> (String, Overrides) {
+        let overrides = Overrides {
+            scheme: self.scheme,
+            statement: self.statement,
+            commit: self.commit,
+            pool: self.pool,
+            link: self.link,
+            client_cpus: self.client_cpus,
+            db_cpus: self.db_cpus,
+            placement: self.placement,
+            seconds: self.seconds,
+            lines: self.limit_lines,
+            geo_records: self.limit_geo,
+            blocks: self.blocks,
+            seed: self.seed,
+        };
+        (self.experiment, overrides)
+    }
+}

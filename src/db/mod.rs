@@ -1,0 +1,113 @@
+//! The database as the lab and the ingester see it: connect, prepare the tables, verify what arrived.
+//! Knows the SF1 dictionary; knows nothing of schemes, links or the container engine.
+
+pub mod geo;
+mod schema;
+mod settings;
+mod spin;
+mod verify;
+
+pub use schema::{Settled, empty, lock, rebuild, require_empty, settle};
+pub use settings::{
+    FOREIGN_KEYS, checkpoints, clock, foreign_keys, max_connections, reset_settings, set_foreign_keys,
+    set_synchronous_commit,
+};
+pub use spin::spin;
+pub use verify::verify;
+
+use crate::wire::DbUrl;
+use crate::wire::exit::{Exit, Failure};
+use anyhow::{Context, Result};
+use std::error::Error as _;
+use std::time::Duration;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Config, NoTls};
+
+/// A connection that nobody answers is given up after this long; the farthest link profile needs about 2 s.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Parses a database URL and names the program in `pg_stat_activity`.
+pub fn config(url: &DbUrl, application: &str) -> Result<Config> {
+    let mut config: Config = url.0.parse().map_err(|error: tokio_postgres::Error| {
+        let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        Failure::new(
+            Exit::Usage,
+            format!(
+                "the database URL cannot be read: {cause}; it looks like postgresql://user:password@host:5432/name"
+            ),
+        )
+    })?;
+    config.application_name(application).connect_timeout(CONNECT_TIMEOUT);
+    Ok(config)
+}
+
+/// Opens a connection for the caller's own statements (never part of what is measured).
+/// Its protocol work runs as a task of the current tokio runtime.
+pub async fn connect(url: &DbUrl) -> Result<Client> {
+    let (client, connection) =
+        config(url, "ingest-lab control")?.connect(NoTls).await.map_err(|error| explain(&error, url))?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "the control connection ended");
+        }
+    });
+    Ok(client)
+}
+
+/// A driver's error as a sentence with the remedy, and the exit code it leads to.
+pub fn explain(error: &tokio_postgres::Error, url: &DbUrl) -> Failure {
+    let place = url.to_string();
+    let Some(db) = error.as_db_error() else {
+        let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        // The driver tells the two apart in its text only.
+        let lost = error.is_closed() || error.to_string().starts_with("error communicating with the server");
+        let text = if lost {
+            format!(
+                "the connection to the database at {place} was lost ({cause}): check that it runs; its log says why"
+            )
+        } else {
+            format!("the database at {place} is not reachable ({cause}): check that it runs and that the URL names it")
+        };
+        return Failure::new(Exit::Database, text);
+    };
+    let code = db.code();
+    let message = db.message();
+    let text = if *code == SqlState::INVALID_PASSWORD || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
+        format!("the database at {place} refuses the user or password ({message}): check the URL's user:password")
+    } else if *code == SqlState::TOO_MANY_CONNECTIONS {
+        format!(
+            "the database at {place} has no connection left ({message}): use a smaller pool, or raise max_connections"
+        )
+    } else if *code == SqlState::UNDEFINED_TABLE {
+        format!("the database at {place} lacks a table ({message}): run `ingester rebuild` first")
+    } else if *code == SqlState::INVALID_CATALOG_NAME {
+        format!("the database at {place} does not exist ({message}): create it, or correct the URL")
+    } else {
+        let detail = db.detail().map(|detail| format!("; {detail}")).unwrap_or_default();
+        format!("the database at {place} says: {message} ({}){detail}", code.code())
+    };
+    Failure::new(Exit::Database, text)
+}
+
+/// Fails with a sentence unless the server can take `pool` more connections.
+pub async fn require_connections(client: &Client, pool: usize) -> Result<()> {
+    let row = client
+        .query_one(
+            "SELECT current_setting('max_connections')::int \
+                  - current_setting('superuser_reserved_connections')::int AS most, \
+                    (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend') AS used",
+            &[],
+        )
+        .await
+        .context("ask for max_connections")?;
+    let (most, used): (i32, i32) = (row.get("most"), row.get("used"));
+    let free = usize::try_from(most - used).unwrap_or(0);
+    if free < pool {
+        return Err(Failure::new(
+            Exit::Database,
+            format!("a pool of {pool} needs {pool} connections, the database has {free} left of {most}: use a smaller --pool, or raise max_connections"),
+        )
+        .into());
+    }
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! What the engine says of itself and of images, for the record of every run.
+
+use super::{Engine, Stack, label, refused};
+use crate::wire::exit::{Exit, Failure};
+use crate::wire::setup::{EngineFacts, ImageFacts};
+use anyhow::Result;
+
+impl Engine {
+    /// The engine and the machine under it. What the engine doesn't say stays empty.
+    pub async fn facts(&self) -> Result<EngineFacts> {
+        let version = self.docker.version().await.map_err(refused("tell its version"))?;
+        let info = self.docker.info().await.map_err(refused("describe itself"))?;
+        Ok(EngineFacts {
+            version: version.version.unwrap_or_default(),
+            api: self.docker.client_version().to_string(),
+            cgroup: info.cgroup_version.map(|version| version.to_string()).unwrap_or_default(),
+            kernel: info.kernel_version.unwrap_or_default(),
+            system: info.operating_system.unwrap_or_default(),
+            architecture: info.architecture.unwrap_or_default(),
+            processors: info.ncpu.unwrap_or_default(),
+            memory: info.mem_total.unwrap_or_default(),
+        })
+    }
+}
+
+impl Stack {
+    /// An image by name or id; a sentence with the remedy where it isn't there.
+    pub async fn image_facts(&self, role: &str, image: &str) -> Result<ImageFacts> {
+        let found = self.engine.docker.inspect_image(image).await.map_err(|error| {
+            if super::is_missing(&error) {
+                return Failure::new(Exit::Engine, format!("the image {image} isn't there: `make images` builds it"))
+                    .into();
+            }
+            refused(format!("inspect the image {image}"))(error)
+        })?;
+        let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+        Ok(ImageFacts {
+            role: role.into(),
+            id: found.id.unwrap_or_default(),
+            digests: found.repo_digests.unwrap_or_default(),
+            base: labels.get(label::BASE).cloned().unwrap_or_else(|| "unknown".into()),
+            labels: labels.into_iter().collect(),
+        })
+    }
+
+    /// The engine this stack runs on.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+}

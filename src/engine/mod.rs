@@ -1,0 +1,135 @@
+//! The container engine: the only module that speaks to it. It knows containers, networks, volumes and
+//! images by their labels; it knows nothing of experiments.
+//!
+//! ```text
+//! Engine ── connect ──► Stack (one compose project) ──► Healthy containers, networks, data volumes
+//!                         └── start(spec) ──► a fresh container ── ingest(job) ──► its JSON lines, its end
+//! ```
+
+mod data;
+mod facts;
+mod files;
+mod ingester;
+mod limits;
+mod stack;
+
+pub use data::{DataSet, DataVolume};
+pub use ingester::{Ended, RunSpec, Waiting};
+pub use limits::{Held, Limits};
+pub use stack::{Container, Healthy, Network, Running, Stack};
+
+use crate::wire::exit::{Exit, Failure};
+use anyhow::Result;
+use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
+use std::time::Duration;
+
+/// How long the engine may take to answer a request.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The oldest API the lab is tried with: Engine 20.10.
+const OLDEST_API: ClientVersion = ClientVersion { major_version: 1, minor_version: 41 };
+
+/// Where the engine listens unless `DOCKER_HOST` says otherwise.
+const DEFAULT_ADDRESS: &str = "unix:///var/run/docker.sock";
+
+/// Labels on everything the lab makes, so that it finds it again and touches nothing else.
+pub mod label {
+    /// The stack (compose project) something belongs to.
+    pub const STACK: &str = "ingest-lab.stack";
+    /// On an ingester container: the series it runs for.
+    pub const SERIES: &str = "ingest-lab.series";
+    /// On an ingester container: the run's number.
+    pub const RUN: &str = "ingest-lab.run";
+    /// On a container that only gives access to a volume: what it is for.
+    pub const HELPER: &str = "ingest-lab.helper";
+    /// On a data volume: the checksum of its files.
+    pub const DATA: &str = "ingest-lab.data";
+    /// On a data volume: the size of its files.
+    pub const BYTES: &str = "ingest-lab.bytes";
+    /// On an image: what it was built on.
+    pub const BASE: &str = "ingest-lab.base";
+    /// On a lab's own container: `cli`.
+    pub const ROLE: &str = "ingest-lab.role";
+    /// Compose's own: `True` on a container that somebody started by hand (`compose run`).
+    pub const ONE_OFF: &str = "com.docker.compose.oneoff";
+    /// Compose's own: the project.
+    pub const PROJECT: &str = "com.docker.compose.project";
+    /// Compose's own: the service.
+    pub const SERVICE: &str = "com.docker.compose.service";
+    /// Compose's own: the network's key in the file.
+    pub const NETWORK: &str = "com.docker.compose.network";
+}
+
+/// A connection to the container engine.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    docker: Docker,
+    address: String,
+}
+
+impl Engine {
+    /// Connects to `DOCKER_HOST`, else to the default socket, and agrees on an API version.
+    pub async fn connect() -> Result<Self> {
+        let host = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
+        let address = host.clone().unwrap_or_else(|| DEFAULT_ADDRESS.into());
+        let unreachable = |error: bollard::errors::Error| {
+            let cause = sentence(&error);
+            let message =
+                format!("the container engine is not reachable at {address}: start it, or set DOCKER_HOST ({cause})");
+            Failure::new(Exit::Engine, message)
+        };
+        let docker = match host {
+            Some(_) => Docker::connect_with_defaults(),
+            None => Docker::connect_with_unix_defaults(),
+        };
+        let docker = docker.map_err(unreachable)?.with_timeout(TIMEOUT);
+        let docker = docker.negotiate_version().await.map_err(unreachable)?;
+        let api = docker.client_version();
+        if api < OLDEST_API {
+            let message = format!(
+                "the container engine at {address} speaks API {api}, the lab needs {OLDEST_API} (Engine 20.10) or newer: update it"
+            );
+            return Err(Failure::new(Exit::Engine, message).into());
+        }
+        tracing::debug!(%address, %api, newest = %API_DEFAULT_VERSION, "connected to the container engine");
+        Ok(Self { docker, address })
+    }
+
+    /// Where the engine is.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+}
+
+/// What the engine said, without the library's wrapping.
+fn sentence(error: &bollard::errors::Error) -> String {
+    use bollard::errors::Error;
+    match error {
+        Error::DockerResponseServerError { status_code, message } => {
+            format!("{} (status {status_code})", message.trim())
+        }
+        Error::RequestTimeoutError => format!("no answer within {} s", TIMEOUT.as_secs()),
+        Error::SocketNotFoundError(path) => format!("there is no socket at {path}"),
+        other => innermost(other),
+    }
+}
+
+/// The cause at the bottom of a chain: "Connection refused" rather than "client error (Connect)".
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+/// Turns an engine's refusal to do something into a sentence: `map_err(refused("start the ingester"))`.
+fn refused(what: impl Into<String>) -> impl FnOnce(bollard::errors::Error) -> anyhow::Error {
+    let what = what.into();
+    move |error| Failure::new(Exit::Engine, format!("the container engine did not {what}: {}", sentence(&error))).into()
+}
+
+/// Whether the engine says that something isn't there.
+fn is_missing(error: &bollard::errors::Error) -> bool {
+    matches!(error, bollard::errors::Error::DockerResponseServerError { status_code: 404, .. })
+}

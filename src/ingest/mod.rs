@@ -1,0 +1,18 @@
+//! The ingester: reader and queue, the census workload, one file a scheme, one file a statement kind.
+//! Knows the job and the database; knows nothing of containers, links or experiments.
+
+pub mod census;
+mod cpu;
+mod driven;
+mod numeric;
+pub mod reader;
+mod run;
+mod scheme;
+mod session;
+mod spin;
+mod statement;
+mod stats;
+mod worker;
+
+pub use run::{PROGRAM, run};
+pub use spin::spin;

@@ -1,0 +1,83 @@
+//! A worker's one connection, whichever driver is behind it.
+//!
+//! The workload is written once, over this type. `threads` puts the `postgres` crate's blocking client behind it
+//! for `row` (the driver a threaded program would use): its answers are there when the call returns, so the
+//! futures never wait. Everything else is tokio-postgres with the connection's protocol work done *inside* the
+//! waiting task: no second task, no hop between threads, the same CPU path a row for every scheme.
+
+use super::driven::Driven;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, Error, NoTls, Row, Statement};
+
+/// The parameters of one execution.
+pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// One open connection.
+pub enum Session {
+    /// The `postgres` crate: blocks the thread while it waits.
+    Blocking(Box<postgres::Client>),
+    /// tokio-postgres, driven by whoever waits for it.
+    Driven(Box<Driven>),
+}
+
+impl Session {
+    /// Opens a blocking connection. Must not be called from inside a tokio runtime.
+    pub fn blocking(config: &Config) -> Result<Self, Error> {
+        let client = postgres::Config::from(config.clone()).connect(NoTls)?;
+        Ok(Self::Blocking(Box::new(client)))
+    }
+
+    /// Opens a connection on the current tokio runtime.
+    pub async fn driven(config: &Config) -> Result<Self, Error> {
+        Ok(Self::Driven(Box::new(Driven::connect(config).await?)))
+    }
+
+    /// Parses a statement on the server.
+    pub async fn prepare(&mut self, sql: &str) -> Result<Statement, Error> {
+        match self {
+            Self::Blocking(client) => client.prepare(sql),
+            Self::Driven(driven) => driven.with(|client| client.prepare(sql)).await,
+        }
+    }
+
+    /// Runs a prepared statement that returns no rows; gives the number of rows it touched.
+    pub async fn execute(&mut self, statement: &Statement, params: Params<'_>) -> Result<u64, Error> {
+        match self {
+            Self::Blocking(client) => client.execute(statement, params),
+            Self::Driven(driven) => driven.with(|client| client.execute(statement, params)).await,
+        }
+    }
+
+    /// Runs a prepared statement and gives its rows.
+    pub async fn query(&mut self, statement: &Statement, params: Params<'_>) -> Result<Vec<Row>, Error> {
+        match self {
+            Self::Blocking(client) => client.query(statement, params),
+            Self::Driven(driven) => driven.with(|client| client.query(statement, params)).await,
+        }
+    }
+
+    /// Runs a statement without parameters or rows, such as BEGIN.
+    pub async fn simple(&mut self, sql: &str) -> Result<(), Error> {
+        match self {
+            Self::Blocking(client) => client.batch_execute(sql),
+            Self::Driven(driven) => driven.with(|client| client.batch_execute(sql)).await,
+        }
+    }
+
+    /// The pipelining client, for statement kinds that send before they wait.
+    /// Absent behind the blocking driver, which answers one request at a time.
+    pub fn pipelined(&mut self) -> Option<&mut Driven> {
+        match self {
+            Self::Blocking(_) => None,
+            Self::Driven(driven) => Some(driven),
+        }
+    }
+
+    /// The tokio-postgres client, when there is one.
+    pub fn client(&self) -> Option<&Client> {
+        match self {
+            Self::Blocking(_) => None,
+            Self::Driven(driven) => Some(driven.client()),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `executemany`: the same executes, up to `--in-flight` of them sent before waiting for the answers.
+//!
+//! Each execute carries its own Sync, so that without a transaction around them every row is still its own commit.
+//! BEGIN and COMMIT travel with their neighbours instead of costing a round trip of their own; an execute that
+//! fails turns the COMMIT into a rollback, and its error is what is reported.
+
+use crate::census::line::Line;
+use crate::db::geo::Columns;
+use crate::ingest::census::{Counters, IngestError, Manner, Prepared, Record, geo_id, keys};
+use crate::ingest::numeric::Hundredths;
+use crate::ingest::session::Session;
+use crate::model::Commit;
+use futures_util::future::{join, try_join};
+use futures_util::stream::{FuturesOrdered, StreamExt};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error};
+
+pub(super) async fn line(
+    session: &mut Session,
+    prepared: &Prepared,
+    manner: Manner,
+    segment: u8,
+    line: &Line,
+    counters: &mut Counters<'_>,
+) -> Result<Vec<i32>, IngestError> {
+    let one_transaction = manner.commit == Commit::Record;
+    let driven = session.pipelined().ok_or(IngestError::NotPipelined)?;
+    let (file_id, state, logrecno) = (line.file_id.as_str(), line.stusab.as_str(), line.logrecno as i32);
+    let rows = driven
+        .with(|client: &Client| async move {
+            let params: [&(dyn ToSql + Sync); 3] = [&file_id, &logrecno, &state];
+            let select = client.query(&prepared.select_geo, &params);
+            if one_transaction { Ok(try_join(client.batch_execute("BEGIN"), select).await?.1) } else { select.await }
+        })
+        .await?;
+    let geo = geo_id(&rows, line)?;
+    let segment_number = i16::from(segment);
+    let params: [&(dyn ToSql + Sync); 1] = [&segment_number];
+    let rows = driven.with(|client| client.query(&prepared.select_keys, &params)).await?;
+    let keys = keys(&rows, segment, line)?;
+    let (stored, counted) = (&keys, &mut *counters);
+    driven
+        .with(|client: &Client| async move {
+            let insert = async {
+                let mut window = FuturesOrdered::new();
+                for (key, value) in stored.iter().zip(&line.values) {
+                    if window.len() == manner.in_flight {
+                        answered(&mut window, one_transaction, counted).await?;
+                    }
+                    window.push_back(element(client, prepared, geo, *key, Hundredths(*value)));
+                }
+                while !window.is_empty() {
+                    answered(&mut window, one_transaction, counted).await?;
+                }
+                Ok::<(), Error>(())
+            };
+            if one_transaction && stored.len() <= manner.in_flight {
+                // All executes are queued at the first poll of `insert`, so COMMIT goes out right behind them.
+                let (inserted, committed) = join(insert, client.batch_execute("COMMIT")).await;
+                inserted.and(committed)
+            } else {
+                insert.await?;
+                if one_transaction { client.batch_execute("COMMIT").await } else { Ok(()) }
+            }
+        })
+        .await?;
+    if one_transaction {
+        counters.rows(keys.len() as u64);
+    }
+    Ok(keys)
+}
+
+async fn element(client: &Client, prepared: &Prepared, geo: i32, key: i32, value: Hundredths) -> Result<u64, Error> {
+    client.execute(&prepared.insert_element, &[&geo, &key, &value]).await
+}
+
+async fn geo_record(client: &Client, prepared: &Prepared, columns: &Columns<'_>) -> Result<u64, Error> {
+    client.execute(&prepared.insert_geo, &columns.params()).await
+}
+
+/// Waits for the oldest answer; the first wait sends whatever the window holds.
+async fn answered<F>(
+    window: &mut FuturesOrdered<F>,
+    one_transaction: bool,
+    counters: &mut Counters<'_>,
+) -> Result<(), Error>
+where
+    F: Future<Output = Result<u64, Error>>,
+{
+    if let Some(answer) = window.next().await {
+        answer?;
+        if !one_transaction {
+            counters.rows(1);
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn geo(
+    session: &mut Session,
+    prepared: &Prepared,
+    records: &[Record],
+    counters: &mut Counters<'_>,
+) -> Result<(), (usize, IngestError)> {
+    let driven = session.pipelined().ok_or((0, IngestError::NotPipelined))?;
+    let columns: Vec<Columns<'_>> = records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Geo(geo, _) => Some(Columns::of(geo)),
+            Record::Line(..) | Record::Raw(..) => None,
+        })
+        .collect();
+    let mut done = 0;
+    let (sent, done_here, counters_here) = (&columns, &mut done, &mut *counters);
+    let inserted = driven
+        .with(|client: &Client| async move {
+            let mut window = FuturesOrdered::new();
+            for columns in sent {
+                window.push_back(geo_record(client, prepared, columns));
+            }
+            while let Some(answer) = window.next().await {
+                answer?;
+                *done_here += 1;
+                counters_here.rows(1);
+            }
+            Ok(())
+        })
+        .await;
+    inserted.map_err(|error| (done.min(records.len() - 1), error.into()))?;
+    for columns in &columns {
+        counters.acks.geo(columns.digest());
+        counters.record();
+    }
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! A worker: takes records from the bounded queue, phase after phase, and ingests them over its connection.
+//! The same function whatever runs it: a thread, a task, a process.
+
+use super::census::{self, Counters, IngestError, Manner, Prepared, Record};
+use super::session::Session;
+use super::statement;
+use super::stats::{Acks, Live, PhaseLog};
+use crate::db;
+use crate::model::Phase;
+use crate::wire::{Acknowledged, Cpu, Job};
+use anyhow::Result;
+use async_channel::Receiver;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Instant;
+use tokio_postgres::Config;
+
+/// What all workers of a run share.
+pub struct Context {
+    /// What was asked for.
+    pub job: Job,
+    /// Where and how to connect.
+    pub config: Config,
+    /// Each phase with the queue its records come from; a queue is empty until its phase begins.
+    pub phases: Vec<(Phase, Receiver<Record>)>,
+    /// Live counters, one a worker.
+    pub live: Vec<Live>,
+    /// The run's origin on the monotonic clock.
+    pub origin: Instant,
+    /// To the coordinator.
+    pub messages: mpsc::Sender<Message>,
+    /// Set when no further record may be taken.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// What workers tell the coordinator.
+pub enum Message {
+    /// A connection is open and its statements are prepared.
+    Connected,
+    /// A worker finished a record (told by children of `processes` only).
+    Done(Phase, u64),
+    /// The reader has put the phase's last record into the queue.
+    Filled,
+    /// The reader met something it cannot read; nothing follows.
+    Unreadable(anyhow::Error),
+    /// A worker found a phase's queue closed and empty.
+    PhaseDone(PhaseLog),
+    /// A worker ended; processor time of its child process, by phase, where it had one.
+    Ended(Result<Ended>),
+}
+
+/// A worker's account.
+pub struct Ended {
+    /// What the database confirmed to it.
+    pub acknowledged: Acknowledged,
+    /// Processor time a child process spent, a phase each.
+    pub child_cpu: Vec<Cpu>,
+    /// Largest memory of a child process.
+    pub child_memory: u64,
+}
+
+impl Context {
+    /// How rows are sent in this run.
+    pub fn manner(&self) -> Manner {
+        Manner { statement: self.job.statement, in_flight: self.job.in_flight, commit: self.job.commit }
+    }
+
+    /// Tells the coordinator; one that is gone needs no telling.
+    pub fn tell(&self, message: Message) {
+        let _ = self.messages.send(message);
+    }
+
+    /// Tells the coordinator how a worker ended.
+    pub fn ended(&self, result: Result<Acks>) {
+        let ended =
+            |acks: Acks| Ended { acknowledged: acks.into_acknowledged(), child_cpu: Vec::new(), child_memory: 0 };
+        self.tell(Message::Ended(result.map(ended)));
+    }
+
+    /// An error of connecting or preparing, as a sentence.
+    pub fn explain(&self, error: &tokio_postgres::Error) -> anyhow::Error {
+        db::explain(error, &self.job.dburl).into()
+    }
+
+    /// True once no further record may be taken.
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// A connection ready for work.
+pub struct Bench {
+    session: Session,
+    prepared: Prepared,
+}
+
+/// Prepares the workload's statements on a fresh connection and says so.
+pub async fn ready(context: &Context, mut session: Session) -> Result<Bench> {
+    let prepared = Prepared::on(&mut session).await.map_err(|error| context.explain(&error))?;
+    context.tell(Message::Connected);
+    Ok(Bench { session, prepared })
+}
+
+/// Works through all phases with the given connections in turn (one, except for `serial`).
+pub async fn work(context: &Context, worker: usize, benches: &mut [Bench]) -> Result<Acks> {
+    let mut acks = Acks::default();
+    let mut turn = 0;
+    for (phase, queue) in &context.phases {
+        let mut log = PhaseLog::default();
+        while let Some(batch) = take(context, *phase, queue).await {
+            log.first_taken.get_or_insert_with(Instant::now);
+            let mut counters =
+                Counters { live: &context.live[worker], log: &mut log, acks: &mut acks, origin: context.origin };
+            process(context, *phase, &mut benches[turn], &batch, &mut counters).await?;
+            turn = (turn + 1) % benches.len();
+        }
+        context.tell(Message::PhaseDone(log));
+    }
+    Ok(acks)
+}
+
+async fn process(
+    context: &Context,
+    phase: Phase,
+    bench: &mut Bench,
+    batch: &[Record],
+    counters: &mut Counters<'_>,
+) -> Result<()> {
+    let Bench { session, prepared } = bench;
+    let explain = |record: &Record, error: IngestError| census::explain(error, record.origin(), &context.job.dburl);
+    if batch.len() > 1 {
+        let failed = statement::geo(session, prepared, context.manner(), batch, counters).await;
+        failed.map_err(|(index, error)| explain(&batch[index], error))?;
+    } else if let Some(record) = batch.first() {
+        let ingested = census::ingest(session, prepared, context.manner(), record, counters).await;
+        ingested.map_err(|error| explain(record, error))?;
+    }
+    if context.job.child {
+        for record in batch {
+            context.tell(Message::Done(phase, census::rows_of(record)));
+        }
+    }
+    Ok(())
+}
+
+/// The next record, or none when the phase is over. A geographic record is one row, so a kind that sends before it
+/// waits takes what is there without waiting, up to its window; the data phase has a window of rows in each line.
+async fn take(context: &Context, phase: Phase, queue: &Receiver<Record>) -> Option<Vec<Record>> {
+    if context.stopped() {
+        return None;
+    }
+    let mut batch = vec![queue.recv().await.ok()?];
+    if phase == Phase::Geo && statement::pipelines(context.job.statement) {
+        while batch.len() < context.job.in_flight
+            && let Ok(record) = queue.try_recv()
+        {
+            batch.push(record);
+        }
+    }
+    Some(batch)
+}

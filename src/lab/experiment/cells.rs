@@ -1,0 +1,123 @@
+//! `[[cells]]`: a block of factors, each a list; the cells are their cross product.
+
+use crate::model::cell::{Cell, IN_FLIGHT, LOCAL};
+use crate::model::limits::Cpus;
+use crate::model::{Commit, Congestion, Placement, Reader, Scheme, Statement, Storage, Switch};
+use serde::{Deserialize, Serialize};
+
+/// A cross product of the factors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellSpan {
+    /// How the client schedules work.
+    pub scheme: Vec<Scheme>,
+    /// How rows are sent.
+    pub statement: Vec<Statement>,
+    /// Transaction grain.
+    pub commit: Vec<Commit>,
+    /// Workers, each with one connection.
+    pub pool: Vec<usize>,
+    /// Requests `executemany` sends before waiting.
+    #[serde(default = "in_flight")]
+    pub in_flight: usize,
+    /// Where the records are read.
+    #[serde(default = "reader")]
+    pub reader: Reader,
+    /// Paths to the database: names of profiles, or inline (`rtt=20ms`).
+    #[serde(default = "local")]
+    pub link: Vec<String>,
+    /// Processor time of the client's container.
+    #[serde(default = "usual")]
+    pub client_cpus: Vec<Cpus>,
+    /// Processor time of the database's container.
+    #[serde(default = "usual")]
+    pub db_cpus: Vec<Cpus>,
+    /// Which processors client and database run on.
+    #[serde(default = "usual")]
+    pub placement: Vec<Placement>,
+    /// TCP congestion control of the client's end.
+    #[serde(default = "usual")]
+    pub congestion: Vec<Congestion>,
+    /// PostgreSQL's `synchronous_commit`.
+    #[serde(default = "usual")]
+    pub synchronous_commit: Vec<Switch>,
+    /// The two foreign keys of `data_element`.
+    #[serde(default = "usual")]
+    pub foreign_keys: Vec<Switch>,
+    /// Where the database keeps its files.
+    #[serde(default = "usual")]
+    pub storage: Vec<Storage>,
+}
+
+fn in_flight() -> usize {
+    IN_FLIGHT
+}
+
+fn reader() -> Reader {
+    Reader::Thread
+}
+
+fn local() -> Vec<String> {
+    vec![LOCAL.into()]
+}
+
+/// A factor that is not spanned has one level: its default.
+fn usual<T: Default>() -> Vec<T> {
+    vec![T::default()]
+}
+
+impl CellSpan {
+    /// A block that spans one cell only.
+    pub fn of(cell: &Cell) -> Self {
+        Self {
+            scheme: vec![cell.scheme],
+            statement: vec![cell.statement],
+            commit: vec![cell.commit],
+            pool: vec![cell.pool],
+            in_flight: cell.in_flight,
+            reader: cell.reader,
+            link: vec![cell.link.clone()],
+            client_cpus: vec![cell.client_cpus],
+            db_cpus: vec![cell.db_cpus],
+            placement: vec![cell.placement],
+            congestion: vec![cell.congestion],
+            synchronous_commit: vec![cell.synchronous_commit],
+            foreign_keys: vec![cell.foreign_keys],
+            storage: vec![cell.storage],
+        }
+    }
+
+    /// Its cells: the factor written first changes fastest, so that what people compare stands side by side.
+    pub fn cells(&self) -> Vec<Cell> {
+        let (Some(scheme), Some(statement), Some(commit), Some(pool)) =
+            (self.scheme.first(), self.statement.first(), self.commit.first(), self.pool.first())
+        else {
+            return Vec::new();
+        };
+        let mut first = Cell::new(*scheme, *statement, *commit, *pool);
+        (first.in_flight, first.reader) = (self.in_flight, self.reader);
+        let mut cells = vec![first];
+        cells = cross(&cells, &self.storage, |cell, storage| cell.storage = *storage);
+        cells = cross(&cells, &self.foreign_keys, |cell, keys| cell.foreign_keys = *keys);
+        cells = cross(&cells, &self.synchronous_commit, |cell, commit| cell.synchronous_commit = *commit);
+        cells = cross(&cells, &self.congestion, |cell, congestion| cell.congestion = *congestion);
+        cells = cross(&cells, &self.placement, |cell, placement| cell.placement = *placement);
+        cells = cross(&cells, &self.db_cpus, |cell, cpus| cell.db_cpus = *cpus);
+        cells = cross(&cells, &self.client_cpus, |cell, cpus| cell.client_cpus = *cpus);
+        cells = cross(&cells, &self.link, |cell, link| cell.link.clone_from(link));
+        cells = cross(&cells, &self.pool, |cell, pool| cell.pool = *pool);
+        cells = cross(&cells, &self.commit, |cell, commit| cell.commit = *commit);
+        cells = cross(&cells, &self.statement, |cell, statement| cell.statement = *statement);
+        cross(&cells, &self.scheme, |cell, scheme| cell.scheme = *scheme)
+    }
+}
+
+/// Every cell with every level of one more factor.
+fn cross<T>(cells: &[Cell], levels: &[T], set: impl Fn(&mut Cell, &T)) -> Vec<Cell> {
+    let one = |cell: &Cell, level: &T| {
+        let mut cell = cell.clone();
+        set(&mut cell, level);
+        cell
+    };
+    cells.iter().flat_map(|cell| levels.iter().map(|level| one(cell, level))).collect()
+}

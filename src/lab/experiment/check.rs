@@ -1,0 +1,119 @@
+//! What an experiment may ask for: in itself, and of the stack it is to run on. Each refusal says what would do.
+
+use super::Experiment;
+use crate::lab::placement::places;
+use crate::lab::{Capacity, links};
+use crate::model::cell::Cell;
+use crate::model::{Storage, units};
+use crate::wire::Job;
+use crate::wire::exit::{Exit, Failure};
+
+/// The longest a run's data phase may be asked to last, seconds.
+const DAY: f64 = 86_400.0;
+
+/// Most blocks.
+const BLOCKS: usize = 1_000;
+
+/// A series that is expected to take longer has to be confirmed (`--yes`), seconds.
+pub const LONG: f64 = 4.0 * 3_600.0;
+
+impl Experiment {
+    /// What can be told without a stack.
+    pub fn check(&self) -> Result<(), String> {
+        if let Some(block) = self.cells.iter().position(|span| span.cells().is_empty()) {
+            return Err(format!("[[cells]] number {} spans no cell: give every list at least one value", block + 1));
+        }
+        if self.cells().is_empty() {
+            return Err("it spans no cell: give it a [[cells]] block".into());
+        }
+        if !(1..=BLOCKS).contains(&self.blocks) {
+            return Err(format!("blocks is {}: it must be 1 to {BLOCKS}", self.blocks));
+        }
+        self.check_stop()?;
+        self.cells().iter().try_for_each(check_cell)
+    }
+
+    fn check_stop(&self) -> Result<(), String> {
+        let stop = &self.stop;
+        if stop.seconds.is_none() && stop.lines.is_none() {
+            return Err("a run would end with its data only: give [stop] seconds or lines".into());
+        }
+        if stop.seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= DAY)) {
+            return Err("stop.seconds must be above 0 and at most a day".into());
+        }
+        if stop.lines == Some(0) || stop.geo_records == Some(0) {
+            return Err("stop.lines and stop.geo_records must be 1 at least: leave one out to have no limit".into());
+        }
+        if let (Some(geo), Some(lines)) = (stop.geo_records, stop.lines)
+            && lines > geo
+        {
+            return Err(format!("stop.lines is {lines}, but only {geo} geographic records are loaded: lower it"));
+        }
+        match self.budget {
+            Some(budget) if budget < 60.0 => Err("budget must be a minute at least".into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What only the stack can tell.
+    pub fn check_capacity(&self, capacity: Capacity) -> Result<(), Failure> {
+        let refuse = |message| Err(Failure::new(Exit::Usage, message));
+        for cell in self.cells() {
+            let places = match places(cell.placement, capacity.processors) {
+                Ok(places) => places,
+                Err(message) => return refuse(message),
+            };
+            for (name, asked, place) in
+                [("client_cpus", cell.client_cpus, places.client), ("db_cpus", cell.db_cpus, places.database)]
+            {
+                let has = place.count();
+                if asked.count().is_some_and(|asked| asked > has as f64) {
+                    let machine = capacity.processors;
+                    let message = format!(
+                        "{name} is {asked}, but it has {has} under placement \"{}\" on a machine of {machine}: lower it, or use \"unlimited\"",
+                        cell.placement
+                    );
+                    return refuse(message);
+                }
+            }
+            if cell.pool > capacity.connections {
+                let message = format!(
+                    "pool is {}, but the database has {} connections left: use a smaller pool, or raise max_connections",
+                    cell.pool, capacity.connections
+                );
+                return refuse(message);
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a series of many hours that nobody confirmed.
+    pub fn check_length(&self, seconds: f64, confirmed: bool) -> Result<(), Failure> {
+        if seconds <= LONG || confirmed {
+            return Ok(());
+        }
+        let message = format!(
+            "{} would take about {}, more than {}: confirm with --yes, or lower blocks, cells or seconds",
+            self.name,
+            units::duration(seconds),
+            units::duration(LONG)
+        );
+        Err(Failure::new(Exit::Usage, message))
+    }
+}
+
+fn check_cell(cell: &Cell) -> Result<(), String> {
+    let most = Job::MAX_POOL;
+    if !(1..=most).contains(&cell.pool) {
+        return Err(format!("pool is {}: it must be 1 to {most}", cell.pool));
+    }
+    if !(1..=100_000).contains(&cell.in_flight) {
+        return Err(format!("in_flight is {}: it must be 1 to 100000", cell.in_flight));
+    }
+    if cell.storage == Storage::Tmpfs {
+        return Err(
+            "storage \"tmpfs\" needs a database of its own, which this version doesn't start: use \"volume\"".into()
+        );
+    }
+    links::find(&cell.link).map(drop)
+}

@@ -1,0 +1,267 @@
+//! Whether a run counts. Pure: every reason against it is a sentence; an empty list means that it counts.
+
+use crate::model::{Part, Phase};
+use crate::wire::RunResult;
+use crate::wire::conditions::{Conditions, CpuCheck};
+use crate::wire::record::RunRecord;
+
+/// Records of the data phase that each worker has to have done, on average.
+const RECORDS_A_WORKER: u64 = 2;
+
+/// The shortest window with every worker busy, seconds.
+const STEADY: f64 = 1.0;
+
+/// The farthest that wall clock and steady clock may go apart in a run, seconds: a laptop that slept shows more.
+const CLOCK_JUMP: f64 = 0.5;
+
+/// How far a round trip may lie from the one asked for, nanoseconds: what the path has by itself …
+const RTT_LEAST: u64 = 300_000;
+
+/// … or a part of the one asked for, whichever is more. Jitter comes on top.
+const RTT_PERCENT: u64 = 2;
+
+/// How far a processor's speed may lie from the series' median, as a part of it.
+const SPEED: f64 = 0.10;
+
+/// Runs that a median of speeds needs.
+const FOR_A_MEDIAN: usize = 3;
+
+/// How a sentence about the processor's speed begins.
+const OFF_SPEED: &str = "the processor's speed";
+
+/// Every reason why a run does not count, given those before it.
+pub fn judge(record: &RunRecord, before: &[RunRecord]) -> Vec<String> {
+    let mut reasons = record.outcome.invalid();
+    if record.part == Part::WarmUp {
+        reasons.push("it was the warm-up".into());
+    }
+    if let Some(result) = record.result() {
+        reasons.extend(enough(result));
+    }
+    reasons.extend(conditions(&record.conditions));
+    reasons.extend(speed(record, before));
+    reasons
+}
+
+/// Whether the processor's speed is all that is wrong with a run: then it is worth a second attempt.
+pub fn only_speed(reasons: &[String]) -> bool {
+    !reasons.is_empty() && reasons.iter().all(|reason| reason.starts_with(OFF_SPEED))
+}
+
+/// Enough records and enough time to speak of a rate.
+fn enough(result: &RunResult) -> Vec<String> {
+    let Some(data) = result.phase(Phase::Data) else { return Vec::new() };
+    let mut reasons = Vec::new();
+    let pool = result.job.pool as u64;
+    if data.records < RECORDS_A_WORKER * pool {
+        let records = data.records;
+        reasons.push(format!(
+            "{records} records for {pool} workers are too few: {RECORDS_A_WORKER} a worker are needed, so let runs last longer"
+        ));
+    }
+    let steady = data.rates.steady.map_or(0.0, |steady| steady.to - steady.from);
+    if steady < STEADY {
+        reasons.push(format!(
+            "all workers were busy for {steady:.2} s only: {STEADY} s are needed, so let runs last longer"
+        ));
+    }
+    reasons
+}
+
+fn conditions(found: &Conditions) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for (side, check) in [("client", &found.client), ("database", &found.database)] {
+        reasons.extend(check.as_ref().and_then(|check| limit(side, check)));
+    }
+    reasons.extend(link(found));
+    for setting in found.settings.iter().filter(|setting| setting.asked != "system" && setting.asked != setting.found) {
+        reasons.push(format!("{} was to be {}, but it was {}", setting.name, setting.asked, setting.found));
+    }
+    if found.checkpoints > 0 {
+        reasons.push(format!("{} checkpoints began while it ran", found.checkpoints));
+    }
+    if found.clock_jump.abs() > CLOCK_JUMP {
+        reasons.push(format!("the clock jumped by {:.1} s: did the machine sleep?", found.clock_jump));
+    }
+    reasons
+}
+
+/// A limit that the engine, the kernel or a spin knows differently.
+fn limit(side: &str, check: &CpuCheck) -> Option<String> {
+    let asked = check.asked;
+    if check.engine != asked {
+        return Some(format!("the {side} was to have {asked} CPUs, the engine says {}", check.engine));
+    }
+    if let Some(cgroup) = check.cgroup.filter(|cgroup| *cgroup != asked) {
+        return Some(format!("the {side} was to have {asked} CPUs, its control group says {cgroup}"));
+    }
+    (!check.within_tolerance()).then(|| {
+        let (measured, most) = (check.measured, CpuCheck::TOLERANCE * 100.0);
+        format!("the {side} was to have {asked} CPUs and got {measured:.3}: more than {most:.0} % off")
+    })
+}
+
+/// A link that is not what was asked for, or that lost what nobody asked it to lose.
+fn link(found: &Conditions) -> Vec<String> {
+    let (Some(asked), Some(status)) = (&found.link_asked, &found.link) else { return Vec::new() };
+    let mut reasons = Vec::new();
+    let emulation = &status.emulation;
+    if emulation.profile != *asked {
+        reasons.push(format!("the link was to be {asked}, the agent says {}", emulation.profile));
+    }
+    let lost: u64 = [&emulation.up, &emulation.down].into_iter().flatten().filter_map(|way| way.dropped_unasked).sum();
+    if lost > 0 {
+        reasons.push(format!("the link lost {lost} packets that nobody asked it to lose"));
+    }
+    let jitter: u64 = [asked.up.jitter, asked.down.jitter].iter().flatten().map(|jitter| jitter.width.nanos()).sum();
+    let rtt = asked.rtt().nanos();
+    if let Some(connect) = found.connect.filter(|_| rtt > 0) {
+        let most = RTT_LEAST.max(rtt * RTT_PERCENT / 100) + jitter;
+        if connect.p50.abs_diff(rtt) > most {
+            let milliseconds = |nanos: u64| nanos as f64 / 1e6;
+            reasons.push(format!(
+                "the link's round trip was to be {} and was {:.2} ms: more than {:.2} ms off",
+                asked.rtt(),
+                milliseconds(connect.p50),
+                milliseconds(most)
+            ));
+        }
+    }
+    reasons
+}
+
+/// How fast the processors of a run were: client, database.
+fn works(found: &Conditions) -> [Option<f64>; 2] {
+    [&found.client, &found.database].map(|check| check.as_ref().map(|check| check.work).filter(|work| *work > 0.0))
+}
+
+fn speed(record: &RunRecord, before: &[RunRecord]) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let now = works(&record.conditions);
+    for (side, name) in ["client", "database"].into_iter().enumerate() {
+        let mut earlier: Vec<f64> = before.iter().filter_map(|record| works(&record.conditions)[side]).collect();
+        earlier.sort_by(f64::total_cmp);
+        let (Some(work), true) = (now[side], earlier.len() >= FOR_A_MEDIAN) else { continue };
+        let off = earlier[earlier.len() / 2] / work - 1.0;
+        if off.abs() > SPEED {
+            let (percent, how) = (off.abs() * 100.0, if off > 0.0 { "above" } else { "below" });
+            reasons.push(format!("{OFF_SPEED} ({name}) was {percent:.0} % {how} the series' median"));
+        }
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Scheme;
+    use crate::wire::conditions::Setting;
+    use crate::wire::emulation::Counters;
+    use crate::wire::measured::Quantiles;
+    use crate::wire::record::Outcome;
+    use crate::wire::testing::record;
+
+    fn good() -> RunRecord {
+        record(1, Scheme::Threads, 9_000.0)
+    }
+
+    fn check(asked: &str, measured: f64) -> CpuCheck {
+        let asked = asked.parse().unwrap();
+        CpuCheck { asked, engine: asked, cgroup: Some(asked), measured, work: 1e-5, ..Default::default() }
+    }
+
+    fn reasons(change: impl FnOnce(&mut RunRecord)) -> Vec<String> {
+        let mut record = good();
+        change(&mut record);
+        judge(&record, &[])
+    }
+
+    #[test]
+    fn a_run_under_the_conditions_asked_for_counts() {
+        assert!(reasons(|_| {}).is_empty());
+        assert!(reasons(|run| run.conditions.database = Some(check("0.5", 0.51))).is_empty());
+    }
+
+    #[test]
+    fn each_rule_has_its_sentence() {
+        type Change = fn(&mut RunRecord);
+        let table: &[(Change, &str)] = &[
+            (|run| run.part = Part::WarmUp, "it was the warm-up"),
+            (|run| run.conditions.checkpoints = 1, "1 checkpoints began while it ran"),
+            (|run| run.conditions.clock_jump = -3.0, "the clock jumped by -3.0 s"),
+            (|run| run.conditions.client = Some(check("0.25", 0.30)), "the client was to have 0.25 CPUs and got 0.300"),
+            (
+                |run| run.conditions.database = Some(CpuCheck { engine: "1".parse().unwrap(), ..check("0.5", 0.5) }),
+                "the engine says 1",
+            ),
+            (
+                |run| {
+                    run.conditions.database =
+                        Some(CpuCheck { cgroup: Some("1".parse().unwrap()), ..check("0.5", 0.5) });
+                },
+                "control group says 1",
+            ),
+            (
+                |run| {
+                    run.conditions.settings =
+                        vec![Setting { name: "congestion".into(), asked: "cubic".into(), found: "bbr".into() }];
+                },
+                "congestion was to be cubic, but it was bbr",
+            ),
+            (
+                |run| {
+                    if let Outcome::Finished { result } = &mut run.outcome {
+                        result.job.pool = 350;
+                    }
+                },
+                "40 records for 350 workers are too few",
+            ),
+            (
+                |run| {
+                    if let Outcome::Finished { result } = &mut run.outcome {
+                        result.phases[1].rates.steady = None;
+                    }
+                },
+                "all workers were busy for 0.00 s only",
+            ),
+        ];
+        for (change, expected) in table {
+            let found = reasons(change);
+            assert_eq!(found.len(), 1, "{expected}: {found:?}");
+            assert!(found[0].contains(expected), "{expected}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_judged_by_what_is_set_what_was_lost_and_how_long_a_round_trip_took() {
+        let with = |p50: u64, lost: u64, set: &str| {
+            let mut record = good();
+            let mut status = crate::wire::testing::link();
+            status.emulation.profile = set.parse().unwrap();
+            status.emulation.up = Some(Counters { dropped_unasked: Some(lost), ..Default::default() });
+            record.conditions.link = Some(status);
+            record.conditions.link_asked = Some("rtt=20ms".parse().unwrap());
+            record.conditions.connect = Some(Quantiles { count: 20, p50, p99: p50 });
+            judge(&record, &[])
+        };
+        assert!(with(20_300_000, 0, "rtt=20ms").is_empty());
+        assert!(with(21_000_000, 0, "rtt=20ms")[0].contains("was to be 20ms and was 21.00 ms: more than 0.40 ms off"));
+        assert!(with(20_000_000, 3, "rtt=20ms")[0].contains("lost 3 packets that nobody asked"));
+        assert!(with(20_000_000, 0, "rtt=5ms")[0].contains("was to be rtt=20ms, the agent says rtt=5ms"));
+    }
+
+    #[test]
+    fn a_speed_off_the_median_is_told_and_worth_a_second_attempt() {
+        let at = |work| {
+            let mut record = good();
+            record.conditions.client = Some(CpuCheck { work, ..check("unlimited", 1.0) });
+            record
+        };
+        let before = [at(1.0e-5), at(1.02e-5), at(0.98e-5)];
+        assert!(judge(&at(1.05e-5), &before).is_empty());
+        let slow = judge(&at(1.3e-5), &before);
+        assert_eq!(slow, ["the processor's speed (client) was 23 % below the series' median"]);
+        assert!(only_speed(&slow) && !only_speed(&[]));
+        assert!(judge(&at(1.3e-5), &before[..2]).is_empty(), "two runs have no median worth the name");
+    }
+}

@@ -1,0 +1,51 @@
+//! The orchestrator: turns an experiment into a plan, plays it on a stage, keeps every run.
+//!
+//! ```text
+//! experiment.toml ─► plan (cells, seeded order) ─► run loop ─► series folder ─► table
+//!                                                     └── Stage: prepare, ingest, restore
+//! ```
+//! It speaks to containers through `engine` and to the database through `db`, never itself.
+
+mod data;
+mod doctor;
+mod experiment;
+mod judge;
+mod links;
+mod placement;
+mod plan;
+mod progress;
+mod run_loop;
+mod session;
+mod stack_stage;
+mod stage;
+mod stop;
+#[cfg(test)]
+mod testing;
+mod verbs;
+
+pub use doctor::doctor;
+pub use experiment::{CellSpan, EXPERIMENTS, Experiment, Overrides, StopRule};
+pub use plan::{Estimate, Step, estimate, fit, plan};
+pub use session::{RunConfig, run};
+pub use stack_stage::Capacity;
+pub use stage::Stage;
+pub use stop::{Asked, Stop};
+pub use verbs::{clean, list, show_plan};
+
+use crate::engine::{Engine, Stack};
+use anyhow::Result;
+
+/// Which stack: a compose project and its images.
+#[derive(Debug, Clone)]
+pub struct StackConfig {
+    /// The compose project.
+    pub project: String,
+    /// The images' tag.
+    pub tag: String,
+}
+
+impl StackConfig {
+    async fn connect(&self) -> Result<Stack> {
+        Ok(Stack::new(Engine::connect().await?, &self.project, &self.tag))
+    }
+}

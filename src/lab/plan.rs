@@ -1,0 +1,172 @@
+//! The plan of a series: which cell runs when, and how long that takes. Pure: the same experiment gives the same plan.
+
+use super::{Experiment, StopRule};
+use crate::model::Part;
+use crate::model::cell::Cell;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// The longest a warm-up's data phase lasts, seconds: enough to fill caches and to recycle WAL.
+const WARM_UP: f64 = 5.0;
+
+/// What a run takes besides its data phase, seconds: geographic records, calibration, the lab itself.
+const BESIDES: f64 = 6.0;
+
+/// Rows a second that an estimate counts on where lines, not seconds, end a run; and items of a line.
+const ROWS_A_SECOND: f64 = 5_000.0;
+const ITEMS: f64 = 222.0;
+
+/// Bytes of disk a row takes: the tuple and its WAL.
+const BYTES_A_ROW: f64 = 200.0;
+
+/// To fit a budget runs are not made shorter than this, seconds.
+const SHORTEST: f64 = 5.0;
+
+/// One run to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Its number, from 1; 0 is the warm-up.
+    pub run: usize,
+    /// Its block, from 1; 0 for the warm-up.
+    pub block: usize,
+    /// What it is in the series.
+    pub part: Part,
+    /// What is run.
+    pub cell: Cell,
+}
+
+impl Step {
+    /// When this run ends, in a series whose runs end by `rule`.
+    pub fn stop_rule(&self, rule: StopRule) -> StopRule {
+        if self.part != Part::WarmUp {
+            return rule;
+        }
+        StopRule { seconds: Some(rule.seconds.map_or(WARM_UP, |seconds| seconds.min(WARM_UP))), ..rule }
+    }
+}
+
+/// Every run of a series, in order: a warm-up; then blocks, of which odd ones are shuffled by the seed and each even
+/// one is its predecessor backwards (A B, B A), so that a drift over time falls on all cells alike. In every block
+/// the first cell runs twice, as a pair of itself with itself.
+pub fn plan(experiment: &Experiment) -> Vec<Step> {
+    let mut rng = ChaCha8Rng::seed_from_u64(experiment.seed);
+    let mut order: Vec<(Part, Cell)> = experiment.cells().into_iter().map(|cell| (Part::Cell, cell)).collect();
+    let Some((_, first)) = order.first().cloned() else { return Vec::new() };
+    order.push((Part::Twin, first.clone()));
+    let mut steps = vec![Step { run: 0, block: 0, part: Part::WarmUp, cell: first }];
+    for block in 1..=experiment.blocks {
+        if block % 2 == 1 {
+            shuffle(&mut order, &mut rng);
+        } else {
+            order.reverse();
+        }
+        for (part, cell) in &order {
+            steps.push(Step { run: steps.len(), block, part: *part, cell: cell.clone() });
+        }
+    }
+    steps
+}
+
+/// What a series is expected to take.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// Time, seconds.
+    pub seconds: f64,
+    /// Disk for the largest run, bytes: each run begins with empty tables.
+    pub disk: u64,
+}
+
+/// What a series is expected to take, on the stack as it is.
+pub fn estimate(experiment: &Experiment) -> Estimate {
+    let stop = &experiment.stop;
+    let lines = stop.lines.map_or(f64::INFINITY, |lines| lines as f64 * ITEMS / ROWS_A_SECOND);
+    let data = stop.seconds.unwrap_or(f64::INFINITY).min(lines);
+    let runs = plan(experiment).len() as f64;
+    let rows = stop.lines.map_or(data * ROWS_A_SECOND * 10.0, |lines| lines as f64 * ITEMS);
+    Estimate { seconds: runs * (data + BESIDES), disk: (rows * BYTES_A_ROW) as u64 }
+}
+
+/// Makes an experiment fit its budget: shorter runs first, then fewer cells, the last ones first. Blocks stay: fewer
+/// would leave no answer at all. Returns what was done, a sentence each.
+pub fn fit(experiment: &mut Experiment) -> Vec<String> {
+    let Some(budget) = experiment.budget else { return Vec::new() };
+    let mut done = Vec::new();
+    if let Some(seconds) = experiment.stop.seconds.filter(|_| estimate(experiment).seconds > budget) {
+        let shorter = (budget / plan(experiment).len() as f64 - BESIDES).clamp(SHORTEST.min(seconds), seconds).floor();
+        if shorter < seconds {
+            done.push(format!("runs are shortened from {seconds} s to {shorter} s to fit the budget"));
+            experiment.stop.seconds = Some(shorter);
+        }
+    }
+    while estimate(experiment).seconds > budget && experiment.cells().len() > 2 {
+        done.extend(experiment.drop_last_cell().map(|cell| format!("{cell} is left out to fit the budget")));
+    }
+    done
+}
+
+/// Fisher and Yates. The tiny bias of the remainder does not matter for an order.
+fn shuffle<T>(cells: &mut [T], rng: &mut ChaCha8Rng) {
+    for last in (1..cells.len()).rev() {
+        let other = rng.next_u64() % (last as u64 + 1);
+        cells.swap(last, other as usize);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::experiment;
+    use super::*;
+
+    #[test]
+    fn after_a_warm_up_every_block_runs_every_cell_once_and_one_as_a_pair() {
+        let experiment = experiment(4);
+        let steps = plan(&experiment);
+        assert_eq!(steps.len(), 1 + 4 * 3);
+        assert_eq!((steps[0].part, steps[0].run, steps[1].run), (Part::WarmUp, 0, 1));
+        let block = |number: usize| {
+            steps.iter().filter(|s| s.block == number).map(|s| (s.part, s.cell.clone())).collect::<Vec<_>>()
+        };
+        assert_eq!(block(2), block(1).into_iter().rev().collect::<Vec<_>>());
+        assert_eq!(block(4), block(3).into_iter().rev().collect::<Vec<_>>());
+        for cell in experiment.cells() {
+            assert!(block(1).contains(&(Part::Cell, cell)));
+        }
+        assert_eq!(block(3).iter().filter(|(part, _)| *part == Part::Twin).count(), 1);
+        assert_eq!(steps, plan(&experiment), "the same seed, the same order");
+    }
+
+    #[test]
+    fn another_seed_is_another_order_sooner_or_later() {
+        let orders: std::collections::HashSet<String> = (0..20)
+            .map(|seed| {
+                let mut experiment = experiment(3);
+                experiment.seed = seed;
+                plan(&experiment).iter().map(|step| format!("{}{} ", step.part, step.cell.scheme)).collect()
+            })
+            .collect();
+        assert!(orders.len() > 1);
+    }
+
+    #[test]
+    fn a_budget_shortens_runs_then_drops_cells_and_never_blocks() {
+        let mut tight = experiment(6);
+        tight.stop.seconds = Some(60.0);
+        tight.cells[0].pool = vec![1, 2, 3, 4];
+        tight.budget = Some(600.0);
+        let done = fit(&mut tight);
+        assert!(estimate(&tight).seconds <= 600.0);
+        assert_eq!((tight.blocks, tight.stop.seconds), (6, Some(SHORTEST)));
+        assert!(done[0].contains("shortened from 60 s to 5 s"), "{done:?}");
+        assert!(tight.cells().len() < 8 && done.last().unwrap().contains("is left out"), "{done:?}");
+        let mut roomy = experiment(2);
+        roomy.budget = Some(600.0);
+        assert!(fit(&mut roomy).is_empty());
+    }
+
+    #[test]
+    fn the_shipped_default_fits_its_twelve_minutes() {
+        let mut quick = Experiment::load("quick").unwrap();
+        assert!(fit(&mut quick).is_empty(), "as shipped nothing has to be cut");
+        assert!(estimate(&quick).seconds <= 720.0);
+    }
+}

@@ -1,0 +1,160 @@
+//! The run loop: for each step prepare, ingest, judge, save; at the end restore. It knows the stage only as a trait.
+//! What an earlier session of the series brought to its end is not done again.
+
+use super::judge;
+use super::plan::Step;
+use super::progress::Progress;
+use super::stage::Stage;
+use super::stop::Stop;
+use crate::report;
+use crate::wire::SCHEMA;
+use crate::wire::exit::{Exit, Failure};
+use crate::wire::record::{Outcome, RunRecord};
+use anyhow::Result;
+
+/// Where a finished run is kept before the next begins.
+pub trait Keep {
+    /// Keeps a run for good.
+    fn keep(&mut self, record: &RunRecord) -> Result<()>;
+}
+
+/// What a series is called in its records.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// The series.
+    pub series: String,
+    /// The experiment.
+    pub experiment: String,
+}
+
+/// Every run that was done, and why the series ended before its plan did, if it did.
+#[derive(Debug)]
+pub struct Played {
+    /// The runs, in order; those of an earlier session first.
+    pub records: Vec<RunRecord>,
+    /// The error that ended the series.
+    pub error: Option<anyhow::Error>,
+}
+
+/// What a series is played with.
+pub struct Player<'a, S, K> {
+    /// Where runs happen.
+    pub stage: &'a mut S,
+    /// Where they are kept.
+    pub keep: &'a mut K,
+    /// What the series is called.
+    pub names: &'a Names,
+    /// What people see.
+    pub progress: &'a mut Progress,
+    /// When to end early.
+    pub stop: &'a Stop,
+}
+
+impl<S: Stage, K: Keep> Player<'_, S, K> {
+    /// Does every step that is not among the `records` of an earlier session, or as many as it may.
+    /// The stage is restored in any case.
+    pub async fn play(&mut self, steps: &[Step], records: Vec<RunRecord>) -> Played {
+        let mut played = Played { records, error: None };
+        for step in steps {
+            if is_done(&played.records, step) {
+                self.progress.skips();
+                continue;
+            }
+            if self.stop.is_asked() {
+                played.error = Some(interrupted(played.records.len(), steps.len()));
+                break;
+            }
+            self.progress.begins(step, steps.len() - 1);
+            if let Err(error) = self.run(step, &mut played.records).await {
+                played.error = Some(error);
+                break;
+            }
+            self.provisional(steps, step, &played.records);
+        }
+        self.progress.finish();
+        let cut = self.stop.is_asked() && played.records.last().is_some_and(RunRecord::was_interrupted);
+        if cut && played.error.is_none() {
+            played.error = Some(interrupted(played.records.len(), steps.len()));
+        }
+        if let Err(failed) = self.stage.restore().await {
+            // The first error is the cause; a failed restore is told beside it.
+            match played.error {
+                None => played.error = Some(failed.context("put back what the lab changed")),
+                Some(_) => eprintln!("what the lab changed could not be put back: {failed:#}"),
+            }
+        }
+        played
+    }
+
+    /// One step: once, or twice where only the processor's speed was off.
+    async fn run(&mut self, step: &Step, records: &mut Vec<RunRecord>) -> Result<()> {
+        let earlier = records.iter().filter(|record| record.run == step.run).count() as u32;
+        for attempt in earlier + 1.. {
+            let record = self.attempt(step, attempt, records).await?;
+            self.keep.keep(&record)?;
+            self.progress.ended(&record);
+            let over = fatal(&record.outcome);
+            let again = attempt == earlier + 1 && judge::only_speed(&record.invalid) && !self.stop.is_asked();
+            records.push(record);
+            if let Some(error) = over {
+                return Err(error);
+            }
+            if !again {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn attempt(&mut self, step: &Step, attempt: u32, before: &[RunRecord]) -> Result<RunRecord> {
+        let mut conditions = self.stage.prepare(step).await?;
+        let progress = &mut *self.progress;
+        let outcome = self.stage.ingest(step, &mut conditions, self.stop, &mut |line| progress.heard(line)).await?;
+        let mut record = RunRecord {
+            schema: SCHEMA,
+            series: self.names.series.clone(),
+            experiment: self.names.experiment.clone(),
+            run: step.run,
+            block: step.block,
+            part: step.part,
+            attempt,
+            cell: step.cell.clone(),
+            invalid: Vec::new(),
+            outcome,
+            conditions,
+        };
+        record.invalid = judge::judge(&record, before);
+        Ok(record)
+    }
+
+    /// After the first of several blocks: an answer, if a first one.
+    fn provisional(&self, steps: &[Step], step: &Step, records: &[RunRecord]) {
+        let ends = |block: usize| steps.iter().rev().find(|s| s.block == block).is_some_and(|last| last == step);
+        if step.block == 1 && ends(1) && steps.last().is_some_and(|last| last.block > 1) {
+            self.progress.say(&format!("provisional, after one block:\n{}", report::table(records)));
+        }
+    }
+}
+
+/// Whether a step's run was brought to its end: what was cut short is done again.
+fn is_done(records: &[RunRecord], step: &Step) -> bool {
+    records.iter().any(|record| record.run == step.run && !record.was_interrupted() && fatal(&record.outcome).is_none())
+}
+
+/// A run that failed ends the series, unless only its combination is not supported: the others may be.
+fn fatal(outcome: &Outcome) -> Option<anyhow::Error> {
+    match outcome {
+        Outcome::Failed { error, code } if Exit::of(*code) != Exit::NotSupported => {
+            Some(Failure::new(Exit::of(*code), error.clone()).into())
+        }
+        _ => None,
+    }
+}
+
+fn interrupted(done: usize, planned: usize) -> anyhow::Error {
+    let message = format!("interrupted after {done} of {planned} runs; those that ended are saved");
+    Failure::new(Exit::Interrupted, message).into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! `lab run`: a new series, or the rest of one that was cut short.
+
+use super::experiment::{Experiment, Overrides};
+use super::plan::{estimate, fit, plan};
+use super::progress::Progress;
+use super::run_loop::{Keep, Names, Played, Player};
+use super::stack_stage::{Series, StackStage};
+use super::stop::Stop;
+use super::{StackConfig, data};
+use crate::engine::Stack;
+use crate::model::{Part, units};
+use crate::report;
+use crate::series::{Folder, RESULTS};
+use crate::wire::SCHEMA;
+use crate::wire::exit::{Exit, Failure};
+use crate::wire::record::RunRecord;
+use crate::wire::setup::Setup;
+use anyhow::{Context, Result};
+use std::path::Path;
+use std::time::Duration;
+
+/// How long putting things back may take when an end at once was asked for.
+const LAST_SWEEP: Duration = Duration::from_secs(10);
+
+/// What `lab run` is told.
+#[derive(Debug, Clone)]
+pub struct RunConfig {
+    /// The stack to run on.
+    pub stack: StackConfig,
+    /// An experiment's name or file.
+    pub experiment: String,
+    /// What the command line changes of it.
+    pub overrides: Overrides,
+    /// The series to go on with, instead of beginning one.
+    pub resume: Option<String>,
+    /// Whether a series of many hours was confirmed.
+    pub yes: bool,
+}
+
+/// Runs an experiment and prints its table; every run is saved before the next begins.
+pub async fn run(config: &RunConfig) -> Result<()> {
+    let stop = Stop::on_signals()?;
+    let wanted = Wanted::from(config)?;
+    let stack = config.stack.connect().await?;
+    tokio::select! {
+        outcome = series(&stack, &wanted, &stop) => outcome,
+        () = stop.now() => {
+            // Whatever was going on is dropped; neither its container nor its limits must go on without us.
+            let put_back = tokio::time::timeout(LAST_SWEEP, put_back(&stack)).await;
+            let rest = if put_back.is_ok() { "what it changed is put back" } else { "the next lab puts back what it changed" };
+            Err(Failure::new(Exit::Interrupted, format!("ended at once; {rest}")).into())
+        }
+    }
+}
+
+/// Takes the stack, which tidies it; the connection just dropped may hold its lock for a moment more.
+async fn put_back(stack: &Stack) {
+    while StackStage::take_within(stack.clone(), Duration::ZERO).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// The series to play: an experiment, and the folder of an earlier session if there was one.
+struct Wanted {
+    experiment: Experiment,
+    earlier: Option<Folder>,
+    /// What was cut to fit the budget.
+    cut: Vec<String>,
+}
+
+impl Wanted {
+    fn from(config: &RunConfig) -> Result<Self> {
+        if let Some(series) = &config.resume {
+            let folder = Folder::open(Path::new(RESULTS), series)?;
+            let name = folder.runs()?.first().map_or_else(|| folder.name().to_owned(), |run| run.experiment.clone());
+            let experiment = Experiment::parse(&name, &folder.experiment()?)
+                .map_err(|error| Failure::new(Exit::Usage, format!("the experiment of {series}: {error}")))?;
+            return Ok(Self { experiment, earlier: Some(folder), cut: Vec::new() });
+        }
+        let mut experiment = Experiment::load(&config.experiment)?.with(&config.overrides)?;
+        let cut = fit(&mut experiment);
+        experiment.check_length(estimate(&experiment).seconds, config.yes)?;
+        Ok(Self { experiment, earlier: None, cut })
+    }
+}
+
+async fn series(stack: &Stack, wanted: &Wanted, stop: &Stop) -> Result<()> {
+    let experiment = &wanted.experiment;
+    let steps = plan(experiment);
+    let mut progress = Progress::for_people(steps.len());
+    let mut stage = tokio::select! {
+        stage = StackStage::take(stack.clone()) => stage?,
+        () = stop.asked() => return Err(Failure::new(Exit::Interrupted, "interrupted before the first run").into()),
+    };
+    experiment.check_capacity(stage.capacity().await?)?;
+    stage.check_links(experiment).await?;
+    wanted.cut.iter().for_each(|sentence| progress.say(sentence));
+    let scratch = tempfile::tempdir().context("make a folder for generated data")?;
+    let (data, said) = data::find(Path::new(data::DATA), scratch.path())?;
+    let (volume, sent) = stack.ensure_data(&data).await?;
+    progress.say(&format!("{said}, {}{}", units::bytes(data.bytes), if sent { ", sent to the engine" } else { "" }));
+    let name = wanted.earlier.as_ref().map_or_else(String::new, |folder| folder.name().to_owned());
+    stage.begin(Series { name, data: volume, stop: experiment.stop }).await?;
+    let setup = setup(&stage);
+    let (mut folder, records) = match &wanted.earlier {
+        Some(folder) => (folder.clone(), same_setup(folder, &setup)?),
+        None => (new_folder(experiment, &setup)?, Vec::new()),
+    };
+    stage.name(folder.name());
+    let names = Names { series: folder.name().into(), experiment: experiment.name.clone() };
+    let mut player = Player { stage: &mut stage, keep: &mut folder, names: &names, progress: &mut progress, stop };
+    let played = player.play(&steps, records).await;
+    show(experiment, &folder, &played);
+    match played.error {
+        Some(error) => Err(error),
+        None => all_verified(&played.records),
+    }
+}
+
+fn new_folder(experiment: &Experiment, setup: &Setup) -> Result<Folder> {
+    let folder = Folder::create(Path::new(RESULTS), &experiment.name, &today()?)?;
+    folder.save_experiment(&toml::to_string(experiment).context("write the experiment")?)?;
+    folder.save_setup(setup)?;
+    Ok(folder)
+}
+
+/// The runs of an earlier session, if they can be compared with what would come now.
+fn same_setup(folder: &Folder, now: &Setup) -> Result<Vec<RunRecord>> {
+    let differences = folder.setup()?.differences(now);
+    if differences.is_empty() {
+        return folder.runs();
+    }
+    let message = format!(
+        "{} cannot go on, its runs would not be comparable: {}; begin a new series",
+        folder.name(),
+        differences.join("; ")
+    );
+    Err(Failure::new(Exit::Usage, message).into())
+}
+
+fn setup(stage: &StackStage) -> Setup {
+    let conditions = stage.conditions().clone();
+    Setup {
+        schema: SCHEMA,
+        program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).into(),
+        engine: conditions.engine,
+        images: conditions.images,
+        forwarding: conditions.link.as_ref().map(|link| link.forwarding),
+        backend: conditions.link.as_ref().map(|link| link.emulation.backend),
+        data: conditions.data,
+    }
+}
+
+/// The answer on standard output, where it is on standard error.
+fn show(experiment: &Experiment, folder: &Folder, played: &Played) {
+    if played.records.is_empty() {
+        return;
+    }
+    println!("{}: {}\n", experiment.name, experiment.question);
+    println!("{}", report::table(&played.records));
+    let link = played.records.last().and_then(|record| record.conditions.link.as_ref());
+    if let Some(link) = link {
+        println!("link: forwarding by {}, emulation by {}", link.forwarding, link.emulation.backend);
+    }
+    println!("results: {}", folder.path().display());
+    if played.error.is_some() {
+        println!("go on with it: ./lab run --resume {}", folder.name());
+    }
+}
+
+fn all_verified(records: &[RunRecord]) -> Result<()> {
+    let wrong = |record: &&RunRecord| {
+        record.part != Part::WarmUp
+            && record.result().is_some_and(|result| !result.verification.as_ref().is_some_and(|found| found.verified))
+    };
+    match records.iter().filter(wrong).count() {
+        0 => Ok(()),
+        count => {
+            let message =
+                format!("the rows of {count} runs are not those that were acknowledged: their files say which");
+            Err(Failure::new(Exit::NotVerified, message).into())
+        }
+    }
+}
+
+impl Keep for Folder {
+    fn keep(&mut self, record: &RunRecord) -> Result<()> {
+        self.save(record)
+    }
+}
+
+fn today() -> Result<String> {
+    let format = time::macros::format_description!("[year]-[month]-[day]");
+    time::OffsetDateTime::now_utc().format(&format).context("write today's date")
+}

@@ -1,0 +1,44 @@
+//! How the database is reached: by the lab itself, and by an ingester through the link.
+
+use crate::engine::{Healthy, Stack};
+use crate::wire::DbUrl;
+use crate::wire::exit::{Exit, Failure};
+use anyhow::Result;
+use std::path::Path;
+
+/// Where the database's container keeps its password, and where the lab's finds it.
+const PASSWORD: &str = "/run/ingest-lab/password";
+
+/// Says where else the password is.
+const PASSWORD_VARIABLE: &str = "INGEST_LAB_PASSWORD_FILE";
+
+/// Where the lab itself reaches the database, and the password. In its container the name `db` is known and the
+/// password is a file; on the host the engine hands both out.
+pub(super) async fn control_url(stack: &Stack, db: &Healthy) -> Result<(DbUrl, String)> {
+    let file = std::env::var(PASSWORD_VARIABLE).unwrap_or_else(|_| PASSWORD.into());
+    if Path::new(&file).exists() || std::env::var_os(PASSWORD_VARIABLE).is_some() {
+        let password = fs_err::read_to_string(&file).map_err(|error| {
+            Failure::new(Exit::Database, format!("the database's password cannot be read: {error}"))
+        })?;
+        let password = password.trim().to_owned();
+        return Ok((database_url(&password, "db"), password));
+    }
+    let network = stack.network("database").await?;
+    let address = db.address(&network).ok_or_else(|| {
+        Failure::new(Exit::Engine, "the database has no address on its network: `make up` starts the stack anew")
+    })?;
+    let password = stack.read_file(db.container(), PASSWORD).await?.ok_or_else(|| {
+        Failure::new(Exit::Database, format!("the database's container has no {PASSWORD}: `make down up` makes it"))
+    })?;
+    let password = String::from_utf8_lossy(&password).trim().to_owned();
+    Ok((database_url(&password, &address.to_string()), password))
+}
+
+/// The stack's database as seen from somewhere.
+pub(super) fn database_url(password: &str, host: &str) -> DbUrl {
+    let escaped: String = password
+        .bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect();
+    DbUrl(format!("postgresql://ingest:{escaped}@{host}:5432/ingest"))
+}

@@ -1,0 +1,29 @@
+//! The seam between the run loop and the world: what it takes to run one cell.
+
+use super::plan::Step;
+use super::stop::Stop;
+use crate::wire::Line;
+use crate::wire::record::{Conditions, Outcome};
+use anyhow::Result;
+use std::future::Future;
+
+/// Where runs happen. The real one is a stack of containers; tests play on a fake.
+pub trait Stage {
+    /// Brings everything to the state every run starts from, sets what the step asks for, measures it, and says what
+    /// was found.
+    fn prepare(&mut self, step: &Step) -> impl Future<Output = Result<Conditions>>;
+
+    /// Runs one ingester, and compares the rows with what it acknowledged. Adds to the conditions what shows only
+    /// then. A run that fails for reasons of its
+    /// own is an [`Outcome`]; an error means that no other run can succeed either.
+    fn ingest(
+        &mut self,
+        step: &Step,
+        conditions: &mut Conditions,
+        stop: &Stop,
+        heard: &mut dyn FnMut(&Line),
+    ) -> impl Future<Output = Result<Outcome>>;
+
+    /// Puts back whatever was changed. Called once, however the series ended.
+    fn restore(&mut self) -> impl Future<Output = Result<()>>;
+}

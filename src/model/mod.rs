@@ -1,0 +1,172 @@
+//! The lab's words as types. Every enum's names live here, once: the command line's value lists,
+//! the job's JSON and the report all take them from here. This module knows nothing of any other.
+
+pub mod cell;
+pub mod checksum;
+pub mod limits;
+pub mod link;
+pub mod nearest;
+pub mod profiles;
+pub mod quantity;
+pub mod seconds;
+pub mod units;
+
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+/// Derives what every enum of words needs: its kebab-case name in text and in JSON, and the list of all.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident => $summary:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+                 Display, EnumString, IntoStaticStr, VariantArray)]
+        #[serde(rename_all = "kebab-case")]
+        #[strum(serialize_all = "kebab-case")]
+        pub enum $name { $($(#[$variant_meta])* #[doc = $summary] $variant,)+ }
+
+        impl $name {
+            /// Every variant, in the order people meet them.
+            pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
+
+            /// The word, as it is typed and written.
+            pub fn word(self) -> &'static str {
+                self.into()
+            }
+
+            /// One line that says what it does.
+            pub fn summary(self) -> &'static str {
+                match self { $(Self::$variant => $summary,)+ }
+            }
+        }
+    };
+}
+
+words! {
+    /// How the client schedules work.
+    Scheme {
+        Serial => "one worker, one request at a time, its connections in turn",
+        Threads => "one operating-system thread a connection",
+        Async => "one task a connection on tokio's multi-thread runtime",
+        AsyncSingle => "one task a connection on a one-thread event loop",
+        Processes => "one process a connection, fed by the parent",
+    }
+}
+
+words! {
+    /// How rows are sent.
+    Statement {
+        Row => "one prepared execute a row, the answer awaited each time",
+        Executemany => "up to --in-flight executes sent before waiting for the answers",
+    }
+}
+
+words! {
+    /// Transaction grain.
+    Commit {
+        Auto => "every statement is its own transaction",
+        Record => "one transaction a record (a line with all its items)",
+    }
+}
+
+words! {
+    /// Where the records are read and parsed.
+    Reader {
+        Thread => "a thread of the ingester reads while workers insert",
+        Process => "a child process reads and hands the lines over a pipe",
+        Preload => "everything is read and parsed before the clock starts",
+    }
+}
+
+words! {
+    /// The two halves of the census workload.
+    Phase {
+        Geo => "INSERT each geographic record into a table with two indexes",
+        Data => "per line two SELECTs, then one INSERT an item",
+    }
+}
+
+words! {
+    /// Which processors client and database run on.
+    #[derive(Default)]
+    Placement {
+        #[default]
+        Shared => "client and database run on every processor",
+        Pinned => "client and database each on processors of their own",
+    }
+}
+
+words! {
+    /// What makes the link slow.
+    Backend {
+        Netem => "the kernel's own emulator delays packets",
+        Nfqueue => "the link's agent delays packets that the kernel hands it",
+        Relay => "the link's agent delays the bytes of each connection; no loss, no reordering, no slow handshake",
+    }
+}
+
+words! {
+    /// TCP congestion control of the client's end, which sends the rows.
+    #[derive(Default)]
+    Congestion {
+        #[default]
+        System => "whatever the engine's machine uses; recorded",
+        Cubic => "backs off when packets are lost",
+        Reno => "backs off when packets are lost, and recovers slower",
+        Bbr => "goes by measured rate and delay, hardly by loss",
+    }
+}
+
+words! {
+    /// Something that is on, or off.
+    #[derive(Default)]
+    Switch {
+        #[default]
+        On => "as the stack has it",
+        Off => "without",
+    }
+}
+
+words! {
+    /// Where the database keeps its files.
+    #[derive(Default)]
+    Storage {
+        #[default]
+        Volume => "a volume on the engine's disk",
+        Tmpfs => "memory",
+    }
+}
+
+words! {
+    /// What a run is in its series.
+    #[derive(Default)]
+    Part {
+        #[default]
+        Cell => "one of the experiment's cells",
+        Twin => "a cell once more: what differs between the two is noise",
+        WarmUp => "the first run, which never counts",
+    }
+}
+
+words! {
+    /// How a delay spreads about its mean.
+    Distribution {
+        Uniform => "evenly, at most the jitter to either side",
+        Normal => "bell-shaped, the jitter is its standard deviation",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::str::FromStr;
+
+    #[test]
+    fn a_word_is_the_same_in_text_and_in_json() {
+        for scheme in Scheme::ALL {
+            let json = serde_json::to_string(scheme).unwrap();
+            assert_eq!(json, format!("\"{}\"", scheme.word()));
+            assert_eq!(Scheme::from_str(scheme.word()).unwrap(), *scheme);
+        }
+        assert_eq!(Scheme::AsyncSingle.word(), "async-single");
+    }
+}

@@ -1,0 +1,88 @@
+//! The one place where numbers become text for people: value, unit, sensible precision.
+
+/// `12345.6` → `12,346`; below 100 with one decimal, below 10 with two.
+pub fn number(value: f64) -> String {
+    let text = if !value.is_finite() {
+        return "n/a".into();
+    } else if value.abs() >= 99.95 {
+        format!("{value:.0}")
+    } else if value.abs() >= 9.995 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.2}")
+    };
+    let (whole, fraction) =
+        text.split_once('.').map_or((text.as_str(), None), |(whole, fraction)| (whole, Some(fraction)));
+    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
+    let fraction = fraction.map(|fraction| format!(".{fraction}")).unwrap_or_default();
+    format!("{sign}{}{fraction}", grouped(digits))
+}
+
+/// `12345` → `12,345`.
+pub fn count(value: u64) -> String {
+    grouped(&value.to_string())
+}
+
+fn grouped(digits: &str) -> String {
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A rate in rows a second, or `n/a` where there was no time to measure one.
+pub fn rows_a_second(rate: Option<f64>) -> String {
+    rate.map_or_else(|| "n/a".into(), number)
+}
+
+/// Bytes with a binary unit: `40.0 MiB`.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = count as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// Seconds for people: `0.42 s`, `12.3 s`, `7 min 50 s`, `2 h 05 min`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    if seconds < 60.0 {
+        format!("{} s", number(seconds))
+    } else if whole < 3_600 {
+        format!("{} min {:02} s", whole / 60, whole % 60)
+    } else {
+        format!("{} h {:02} min", whole / 3_600, whole % 3_600 / 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_separators_and_no_more_digits_than_they_mean() {
+        assert_eq!(number(1_234_567.8), "1,234,568");
+        assert_eq!(number(999.4), "999");
+        assert_eq!(number(99.94), "99.9");
+        assert_eq!(number(2.345), "2.35");
+        assert_eq!(number(-1_234.0), "-1,234");
+        assert_eq!(number(f64::NAN), "n/a");
+    }
+
+    #[test]
+    fn sizes_and_times_carry_their_unit() {
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(12), "12 B");
+        assert_eq!(duration(470.0), "7 min 50 s");
+        assert_eq!(duration(0.42), "0.42 s");
+        assert_eq!(duration(7_500.0), "2 h 05 min");
+    }
+}

@@ -1,0 +1,5 @@
+//! Results as text for people. Pure: records in, text out.
+
+mod table;
+
+pub use table::table;

@@ -1,0 +1,133 @@
+//! The conditions a run ran under: what was asked for next to what was found, and what preparing it took.
+
+use super::measured::Quantiles;
+use super::setup::{EngineFacts, ImageFacts, LinkStatus};
+use super::spin::Spin;
+use crate::model::limits::Cpus;
+use crate::model::link::LinkProfile;
+use serde::{Deserialize, Serialize};
+
+/// What a run found when it started, and what was seen around it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Conditions {
+    /// The container engine and the machine.
+    pub engine: EngineFacts,
+    /// The images that took part.
+    pub images: Vec<ImageFacts>,
+    /// The way through the link: what was set, by what, and what it counted until the run's end.
+    pub link: Option<LinkStatus>,
+    /// What the link was asked to be.
+    #[serde(default)]
+    pub link_asked: Option<LinkProfile>,
+    /// Time to open a connection from the ingester's container through the link: one round trip.
+    #[serde(default)]
+    pub connect: Option<Quantiles>,
+    /// Checksum of the data files (see `ingest-lab.data` on the volume).
+    pub data: String,
+    /// The processors of the client's container, measured before its ingester began.
+    #[serde(default)]
+    pub client: Option<CpuCheck>,
+    /// The processors of the database's container.
+    #[serde(default)]
+    pub database: Option<CpuCheck>,
+    /// Settings of the database and of TCP.
+    #[serde(default)]
+    pub settings: Vec<Setting>,
+    /// Checkpoints that began while the ingester ran.
+    #[serde(default)]
+    pub checkpoints: i64,
+    /// How far the wall clock and the steady clock went apart while the ingester ran, seconds.
+    #[serde(default)]
+    pub clock_jump: f64,
+    /// Where the lab's own time went.
+    #[serde(default)]
+    pub own_time: OwnTime,
+}
+
+/// A limit on processors as it was asked for, as the engine and the kernel have it, and as it was felt.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CpuCheck {
+    /// Processors' worth of time asked for.
+    pub asked: Cpus,
+    /// Processors it may run on, as `0-1`.
+    pub cpuset: String,
+    /// What the engine says the limit is.
+    pub engine: Cpus,
+    /// What the control group inside the container says; none where it says nothing.
+    pub cgroup: Option<Cpus>,
+    /// Processors' worth of time that a spin on [`Self::threads`] threads got.
+    pub measured: f64,
+    /// Threads that spun at once: more than the limit lets run.
+    pub threads: usize,
+    /// Times a spin was repeated because something else on the machine took its time.
+    pub repeated: u32,
+    /// Periods in which the kernel held the spin back.
+    pub throttled: u64,
+    /// Time that a fixed piece of work took, seconds: the processor's speed.
+    pub work: f64,
+    /// The same after the run, where it could be measured.
+    pub work_after: Option<f64>,
+}
+
+impl CpuCheck {
+    /// How far a measured share may lie from the one asked for, as a part of it.
+    pub const TOLERANCE: f64 = 0.05;
+
+    /// Whether the share was what was asked for. Without a limit nothing was asked for.
+    pub fn within_tolerance(&self) -> bool {
+        self.asked.count().is_none_or(|asked| (self.measured - asked).abs() <= Self::TOLERANCE * asked)
+    }
+
+    /// Takes over what a spin on several threads found.
+    pub fn take(&mut self, spins: &[Spin]) {
+        let share = if self.asked == Cpus::UNLIMITED { Spin::share } else { Spin::share_of_periods };
+        self.measured = spins.iter().map(share).sum();
+        self.threads = spins.len();
+        self.work = spins.iter().map(|spin| spin.work).fold(f64::INFINITY, f64::min);
+    }
+}
+
+/// A setting as it was asked for and as it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    /// Its name.
+    pub name: String,
+    /// What was asked for.
+    pub asked: String,
+    /// What was found.
+    pub found: String,
+}
+
+/// Seconds the lab itself took for a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct OwnTime {
+    /// Bringing database, link and limits to the state asked for.
+    pub prepare: f64,
+    /// Measuring link and limits.
+    pub calibrate: f64,
+    /// Starting the ingester's container, without what it was measured for.
+    pub start: f64,
+    /// Comparing the rows, and lifting the limits.
+    pub verify: f64,
+}
+
+impl OwnTime {
+    /// Everything that is neither ingest nor calibration.
+    pub fn beyond(&self) -> f64 {
+        self.prepare + self.start + self.verify
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_judged_against_what_was_asked_and_against_nothing_without_a_limit() {
+        let check = |asked: &str, measured| CpuCheck { asked: asked.parse().unwrap(), measured, ..Default::default() };
+        assert!(check("0.25", 0.26).within_tolerance());
+        assert!(!check("0.25", 0.27).within_tolerance());
+        assert!(!check("1", 0.9).within_tolerance());
+        assert!(check("unlimited", 0.1).within_tolerance());
+    }
+}

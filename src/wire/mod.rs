@@ -1,0 +1,232 @@
+//! Everything that crosses a process: the job an ingester is told, the events it answers with, the result.
+//! One JSON document in, JSON lines out; docs/peer-contract.md states the same for other languages.
+//!
+//! ```text
+//! job (stdin) ─► ingester ─► started, connected, phase, progress …, finished | failed (stdout, a line each)
+//! ```
+
+pub mod conditions;
+pub mod emulation;
+pub mod exit;
+pub mod feed;
+pub mod measured;
+pub mod reader;
+pub mod record;
+mod result;
+pub mod setup;
+pub mod spin;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use result::{Acknowledged, Cpu, Interrupt, ItemTally, PhaseResult, Rates, RunResult, Steady, Verification};
+
+use crate::model::{Commit, Phase, Reader, Scheme, Statement};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::PathBuf;
+
+/// The version of everything in this module. A reader refuses a newer one.
+pub const SCHEMA: u32 = 1;
+
+/// A database URL. It holds a password, so it prints without.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DbUrl(pub String);
+
+impl fmt::Display for DbUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((scheme, rest)) = self.0.split_once("://") else { return f.write_str("(database)") };
+        // Like the driver: what precedes the first @ is user and password, whatever characters they are made of.
+        let (credentials, place) = rest.split_once('@').unwrap_or(("", rest));
+        if credentials.contains('=') {
+            return write!(f, "{scheme}://(database)"); // the @ may be a password's, in the query: say too little
+        }
+        let place = place.split('?').next().unwrap_or(place); // a query can carry a password, too
+        let place = place.rsplit('@').next().unwrap_or(place);
+        write!(f, "{scheme}://{place}")
+    }
+}
+
+impl fmt::Debug for DbUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What one ingester run is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// [`SCHEMA`] of the program that wrote it.
+    pub schema: u32,
+    /// Where the database is, password included. Never part of a result.
+    pub dburl: DbUrl,
+    /// How the client schedules work.
+    pub scheme: Scheme,
+    /// How rows are sent.
+    pub statement: Statement,
+    /// Requests sent before waiting; used by `executemany`.
+    pub in_flight: usize,
+    /// Workers, each with one connection: 1 to [`Job::MAX_POOL`].
+    pub pool: usize,
+    /// Transaction grain.
+    pub commit: Commit,
+    /// Where records are read.
+    pub reader: Reader,
+    /// Folder with the SF1 zip files.
+    pub data: PathBuf,
+    /// Records the queue between reader and workers holds.
+    pub queue: usize,
+    /// Which halves to run: geo, data, or both in this order.
+    pub phases: Vec<Phase>,
+    /// At most so many geographic records (all when absent).
+    pub limit_geo: Option<u64>,
+    /// At most so many lines (all when absent).
+    pub limit_lines: Option<u64>,
+    /// The data phase takes no new line after so many seconds; lines begun are finished.
+    pub seconds: Option<f64>,
+    /// Set for a child of `processes`: take records from standard input instead of reading files.
+    #[serde(default)]
+    pub child: bool,
+}
+
+impl Job {
+    /// The largest pool: the stack's database accepts 600 connections and keeps some for the lab.
+    pub const MAX_POOL: usize = 500;
+    /// Records in the queue unless told otherwise: about 2 MB of lines, seconds of work for the workers.
+    pub const QUEUE: usize = 1_000;
+    /// Requests in flight unless told otherwise.
+    pub const IN_FLIGHT: usize = crate::model::cell::IN_FLIGHT;
+
+    /// The job's numbers, checked: a sentence that says what is wrong and what would be right.
+    pub fn check(&self) -> Result<(), String> {
+        let range = |name: &str, value: usize, least: usize, most: usize| {
+            if (least..=most).contains(&value) {
+                Ok(())
+            } else {
+                Err(format!("{name} is {value}: it must be {least} to {most}"))
+            }
+        };
+        if self.schema > SCHEMA {
+            return Err(format!("the job has schema {}, this program knows up to {SCHEMA}: update it", self.schema));
+        }
+        range("pool", self.pool, 1, Self::MAX_POOL)?;
+        range("in-flight", self.in_flight, 1, 100_000)?;
+        range("queue", self.queue, 1, 1_000_000)?;
+        if self.phases.is_empty() {
+            return Err("no phase is asked for: name geo, data or both".into());
+        }
+        if !self.phases.is_sorted_by(|one, next| one < next) {
+            return Err("phases are out of order: geo goes before data, each once".into());
+        }
+        match self.seconds {
+            Some(seconds) if !(seconds > 0.0 && seconds <= 86_400.0) => {
+                Err(format!("seconds is {seconds}: it must be above 0 and at most 86400 (a day)"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// One line of an ingester's answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// 0, 1, 2 … without gaps: a reader can tell that nothing was lost.
+    pub seq: u64,
+    /// Seconds since the ingester started, on its monotonic clock.
+    pub at: f64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What an ingester says while and after it runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The job was understood.
+    Started {
+        /// Name and version of the program.
+        program: String,
+    },
+    /// All connections are open.
+    Connected {
+        /// How many.
+        connections: usize,
+        /// Seconds from the first worker's start to the last open connection.
+        seconds: f64,
+    },
+    /// A phase begins; its clock starts here.
+    Phase {
+        /// Which.
+        phase: Phase,
+    },
+    /// Where a phase stands, every few seconds.
+    Progress {
+        /// Which phase.
+        phase: Phase,
+        /// Records acknowledged so far in this phase.
+        records: u64,
+        /// Rows acknowledged so far in this phase.
+        rows: u64,
+        /// Rows a second since the last progress line.
+        current: f64,
+        /// Rows a second since the phase began.
+        average: f64,
+    },
+    /// The reader has put its last record into the queue.
+    QueueFilled {
+        /// Which phase.
+        phase: Phase,
+    },
+    /// A child of `processes` has committed a record.
+    Done {
+        /// The phase the record belongs to.
+        phase: Phase,
+        /// Rows acknowledged with it.
+        rows: u64,
+    },
+    /// The end, successful or interrupted in order.
+    Finished {
+        /// Everything that was measured.
+        result: Box<RunResult>,
+    },
+    /// The end, with an error. Rows may have been written; none of them is claimed.
+    Failed {
+        /// One sentence: what, where, what to do.
+        error: String,
+        /// The exit code that follows (see [`exit`]).
+        code: u8,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_prints_without_its_password() {
+        for url in [
+            "postgresql://me:se%2Fcret@db:5432/ingest",
+            "postgresql://me:s@cret@db:5432/ingest?x=1",
+            "postgresql://db:5432/ingest?user=me&password=secret",
+        ] {
+            let url = DbUrl(url.into());
+            assert_eq!(url.to_string(), "postgresql://db:5432/ingest");
+            assert_eq!(format!("{url:?}"), "postgresql://db:5432/ingest");
+        }
+        for url in ["postgresql://me:s/?ecret@db/x", "postgresql://db/x?password=a@ecret", "host=db password=secret"] {
+            assert!(!DbUrl(url.into()).to_string().contains("ecret"), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_flat_json_and_loads_again() {
+        let line = Line { schema: SCHEMA, seq: 3, at: 0.5, event: Event::Connected { connections: 15, seconds: 0.1 } };
+        let json = serde_json::to_string(&line).unwrap();
+        assert_eq!(json, r#"{"schema":1,"seq":3,"at":0.5,"event":"connected","connections":15,"seconds":0.1}"#);
+        assert_eq!(serde_json::from_str::<Line>(&json).unwrap(), line);
+    }
+}

@@ -1,0 +1,160 @@
+//! The result of one run. It contains the configuration that produced it, and loads again.
+
+use super::Job;
+use crate::model::Phase;
+use crate::model::checksum::Tally;
+use serde::{Deserialize, Serialize};
+
+/// Everything one ingester run measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// [`super::SCHEMA`] of the program that wrote it.
+    pub schema: u32,
+    /// Name and version of the program.
+    pub program: String,
+    /// What was asked for; the database URL without its password.
+    pub job: Job,
+    /// Wall-clock time the run began, seconds since 1970 (UTC).
+    pub began: f64,
+    /// Each phase that ran, in order.
+    pub phases: Vec<PhaseResult>,
+    /// What the database confirmed.
+    pub acknowledged: Acknowledged,
+    /// What was found in the database afterwards; absent where the lab verifies itself.
+    pub verification: Option<Verification>,
+    /// Processor time of the ingester with its children.
+    pub cpu: Cpu,
+    /// Largest resident memory of the ingester, bytes; for `processes` the largest of its children on top.
+    pub peak_memory: u64,
+    /// Why the run ended early, if it did.
+    pub interrupted: Option<Interrupt>,
+}
+
+impl RunResult {
+    /// The result of one phase, if it ran.
+    pub fn phase(&self, phase: Phase) -> Option<&PhaseResult> {
+        self.phases.iter().find(|result| result.phase == phase)
+    }
+}
+
+/// Why a run ended before its data did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Interrupt {
+    /// A person or the lab asked it to stop.
+    Signal,
+}
+
+/// One phase of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhaseResult {
+    /// Which.
+    pub phase: Phase,
+    /// Records acknowledged.
+    pub records: u64,
+    /// Rows acknowledged.
+    pub rows: u64,
+    /// From the phase's start to its last acknowledgement, seconds.
+    pub seconds: f64,
+    /// Processor time of the ingester with its children during the phase.
+    pub cpu: Cpu,
+    /// Rows a second, by part.
+    pub rates: Rates,
+}
+
+/// Rows a second; absent where a part had no time to be measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rates {
+    /// Over the whole phase.
+    pub whole: Option<f64>,
+    /// While the reader was still filling the queue.
+    pub while_filling: Option<f64>,
+    /// After the reader's last record.
+    pub after: Option<f64>,
+    /// In the window in which every worker was busy.
+    pub steady: Option<Steady>,
+}
+
+/// The window in which every worker was busy, ramp and drain left out.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Steady {
+    /// Rows a second within the window.
+    pub rate: f64,
+    /// Where the window starts, seconds into the phase.
+    pub from: f64,
+    /// Where it ends, seconds into the phase.
+    pub to: f64,
+}
+
+/// What the database confirmed to the workers, added up over all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// Geographic records inserted: how many, and the sum of their digests.
+    pub geo_rows: u64,
+    /// Order-independent sum of the geographic records' digests (each below 2^60), modulo 2^63.
+    pub geo_digest: u64,
+    /// Lines whose every item was inserted.
+    pub lines: u64,
+    /// Per dictionary item, ascending by item.
+    pub items: Vec<ItemTally>,
+}
+
+impl Acknowledged {
+    /// All items together.
+    pub fn total(&self) -> Tally {
+        let mut total = Tally::default();
+        for item in &self.items {
+            total.merge(&item.tally);
+        }
+        total
+    }
+}
+
+/// One dictionary item's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemTally {
+    /// The dictionary item's id.
+    pub item: i32,
+    /// Its rows.
+    #[serde(flatten)]
+    pub tally: Tally,
+}
+
+/// What was found in the database, next to what had been acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// Whether every count, sum and checksum agreed.
+    pub verified: bool,
+    /// Rows found in `geo_record`.
+    pub geo_rows: u64,
+    /// Rows, sum (hundredths) and checksum found in `data_element`.
+    pub elements: Tally,
+    /// What differed, a sentence each; empty when verified.
+    pub differences: Vec<String>,
+}
+
+/// Processor time, seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cpu {
+    /// In user mode.
+    pub user: f64,
+    /// In the kernel.
+    pub system: f64,
+}
+
+impl Cpu {
+    /// Both together.
+    pub fn total(self) -> f64 {
+        self.user + self.system
+    }
+
+    /// This and another together.
+    pub fn plus(self, other: Self) -> Self {
+        Self { user: self.user + other.user, system: self.system + other.system }
+    }
+
+    /// From `earlier` to this reading.
+    pub fn since(self, earlier: Self) -> Self {
+        Self { user: self.user - earlier.user, system: self.system - earlier.system }
+    }
+}

@@ -1,0 +1,116 @@
+//! Results and records for tests.
+
+use super::emulation::{Emulation, Fidelity};
+use super::record::{Conditions, Outcome, RunRecord};
+use super::setup::{Forwarding, LinkStatus};
+use super::{Acknowledged, Cpu, DbUrl, Job, PhaseResult, Rates, RunResult, SCHEMA, Steady, Verification};
+use crate::model::cell::Cell;
+use crate::model::checksum::Tally;
+use crate::model::link::LinkProfile;
+use crate::model::{Backend, Commit, Part, Phase, Scheme, Statement};
+
+pub(crate) fn result(cell: &Cell, rate: f64) -> RunResult {
+    let job = Job {
+        schema: SCHEMA,
+        dburl: DbUrl("postgresql://link:5432/ingest".into()),
+        scheme: cell.scheme,
+        statement: cell.statement,
+        in_flight: cell.in_flight,
+        pool: cell.pool,
+        commit: cell.commit,
+        reader: cell.reader,
+        data: "/data".into(),
+        queue: Job::QUEUE,
+        phases: vec![Phase::Geo, Phase::Data],
+        limit_geo: None,
+        limit_lines: None,
+        seconds: Some(1.0),
+        child: false,
+    };
+    let phase = |phase: Phase, rates: Rates| PhaseResult {
+        phase,
+        records: 40,
+        rows: 8_880,
+        seconds: 1.0,
+        cpu: Cpu { user: 0.5, system: 0.05 },
+        rates,
+    };
+    let whole = Some(rate);
+    let steady = Some(Steady { rate: rate * 1.1, from: 0.1, to: 8.9 });
+    RunResult {
+        schema: SCHEMA,
+        program: "ingester test".into(),
+        job,
+        began: 0.0,
+        phases: vec![
+            phase(Phase::Geo, Rates { whole, ..Default::default() }),
+            phase(Phase::Data, Rates { whole, while_filling: whole, after: None, steady }),
+        ],
+        acknowledged: Acknowledged::default(),
+        verification: Some(Verification {
+            verified: true,
+            geo_rows: 0,
+            elements: Tally::default(),
+            differences: vec![],
+        }),
+        cpu: Cpu::default(),
+        peak_memory: 0,
+        interrupted: None,
+    }
+}
+
+pub(crate) fn wrong() -> Verification {
+    let differences = vec!["data_element holds 4 rows of item 1, 5 were acknowledged".to_owned()];
+    Verification { verified: false, geo_rows: 0, elements: Tally::default(), differences }
+}
+
+pub(crate) fn record(run: usize, scheme: Scheme, rate: f64) -> RunRecord {
+    let cell = Cell::new(scheme, Statement::Row, Commit::Auto, 15);
+    let outcome = Outcome::Finished { result: Box::new(result(&cell, rate)) };
+    RunRecord {
+        schema: SCHEMA,
+        series: "2026-11-20-test".into(),
+        experiment: "test".into(),
+        run,
+        block: 1,
+        part: Part::Cell,
+        attempt: 1,
+        cell,
+        invalid: outcome.invalid(),
+        outcome,
+        conditions: Conditions::default(),
+    }
+}
+
+pub(crate) fn unverified(run: usize, scheme: Scheme) -> RunRecord {
+    let mut record = record(run, scheme, 8_000.0);
+    if let Outcome::Finished { result } = &mut record.outcome {
+        result.verification = Some(wrong());
+    }
+    record.invalid = record.outcome.invalid();
+    record
+}
+
+/// A link that is local.
+pub(crate) fn link() -> LinkStatus {
+    LinkStatus {
+        schema: SCHEMA,
+        forwarding: Forwarding::IptablesLegacy,
+        listen: 5432,
+        target: "db:5432".into(),
+        address: "10.0.0.2".into(),
+        rejected: Vec::new(),
+        pid: 7,
+        emulation: Emulation {
+            backend: Backend::Nfqueue,
+            fidelity: Fidelity::Packets,
+            rejected: Vec::new(),
+            floor: None,
+            profile: LinkProfile::local(),
+            notes: Vec::new(),
+            up: None,
+            down: None,
+            cpu_us: 0,
+        },
+    }
+}

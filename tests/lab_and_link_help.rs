@@ -1,0 +1,55 @@
+//! What `lab` and `link` say of themselves, and how they refuse. Snapshots: a change here is a change for users.
+
+#![allow(clippy::unwrap_used)] // in a test, a panic with its line is the message
+
+use assert_cmd::Command;
+
+fn help(program: &str, arguments: &[&str]) -> String {
+    let mut command = Command::cargo_bin(program).unwrap();
+    // Clap shows the values of variables: the caller's are not ours, nor is the width of their terminal.
+    command.env("COLUMNS", "80").env_remove("INGEST_LAB_PROJECT").env_remove("INGEST_LAB_TAG").args(arguments);
+    String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
+}
+
+#[test]
+fn lab_explains_itself() {
+    insta::assert_snapshot!("lab", help("lab", &["--help"]));
+    insta::assert_snapshot!("lab-run", help("lab", &["run", "--help"]));
+}
+
+#[test]
+fn link_explains_itself() {
+    insta::assert_snapshot!("link", help("link", &["--help"]));
+    insta::assert_snapshot!("link-serve", help("link", &["serve", "--help"]));
+    insta::assert_snapshot!("link-status", help("link", &["status", "--help"]));
+    insta::assert_snapshot!("link-set", help("link", &["set", "--help"]));
+    insta::assert_snapshot!("link-probe", help("link", &["probe", "--help"]));
+}
+
+#[test]
+fn an_engine_that_is_not_there_is_named_with_the_remedy_and_exit_code_7() {
+    let output =
+        Command::cargo_bin("lab").unwrap().env("DOCKER_HOST", "unix:///nowhere.sock").arg("run").assert().code(7);
+    let said = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    assert!(
+        said.starts_with(
+            "lab: the container engine is not reachable at unix:///nowhere.sock: start it, or set DOCKER_HOST"
+        ),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_experiment_that_is_not_there_is_a_usage_error_and_nothing_is_asked_of_the_engine() {
+    let mut command = Command::cargo_bin("lab").unwrap();
+    let output = command.env("DOCKER_HOST", "unix:///nowhere.sock").args(["run", "quik"]).assert().code(2);
+    let said = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    assert_eq!(said, "lab: there is no experiment quik: did you mean quick?\n");
+}
+
+#[test]
+fn forwarding_that_is_not_up_is_unhealthy() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state.json");
+    Command::cargo_bin("link").unwrap().arg("status").arg("--state").arg(state).assert().code(7);
+}
