@@ -19,6 +19,16 @@ fn docker(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Quota and CPU set of a container. None when it went away after it was listed, as an ingester does when its run ends.
+fn limit_of(id: &str) -> Option<String> {
+    let format = "{{.HostConfig.CpuQuota}} {{.HostConfig.CpusetCpus}}";
+    let output =
+        Process::new("docker").args(["inspect", "-f", format, id]).output().expect("there is a docker command");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() || said.contains("No such object"), "docker inspect {id}: {said}");
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+}
+
 impl Stack {
     fn up() -> Self {
         let stack =
@@ -54,10 +64,10 @@ impl Stack {
     /// Containers, networks, and the limits of those containers.
     fn state(&self) -> (usize, usize, Vec<String>) {
         let all = docker(&["info", "--format", "{{.NCPU}}"]).trim().parse::<usize>().unwrap() - 1;
-        let containers = self.containers();
-        let mut limits: Vec<String> = containers
+        let mut limits: Vec<String> = self
+            .containers()
             .iter()
-            .map(|id| docker(&["inspect", "-f", "{{.HostConfig.CpuQuota}} {{.HostConfig.CpusetCpus}}", id]))
+            .filter_map(|id| limit_of(id))
             .map(|limit| match limit.trim().split_once(' ') {
                 // Never set, or set to all of them: the same.
                 Some((quota, cpus)) if cpus == format!("0-{all}") => format!("{} ", quota.replace("-1", "0")),
@@ -65,7 +75,7 @@ impl Stack {
             })
             .collect();
         limits.sort();
-        (containers.len(), self.networks(), limits)
+        (limits.len(), self.networks(), limits)
     }
 
     fn records(&self, series: &str) -> Vec<serde_json::Value> {
