@@ -22,7 +22,7 @@ find_compose() {
 # Its many lines are shown only where it fails.
 compose() {
   local output
-  output=$(COMPOSE_PROFILES=lab,by-hand "${compose_command[@]}" -p "$INGEST_LAB_PROJECT" -f docker-compose.yml "$@" 2>&1) && return
+  output=$(COMPOSE_PROFILES=lab,by-hand,storage "${compose_command[@]}" -p "$INGEST_LAB_PROJECT" -f docker-compose.yml "$@" 2>&1) && return
   say "$output"
   die "\`${compose_command[*]} $*\` failed: its output is above."
 }
@@ -70,6 +70,7 @@ up() {
   down_if_outdated
   say "stack: starting"
   compose up -d db link
+  compose up --no-start db-tmpfs # at rest until a cell asks for it
   wait_healthy db
   wait_healthy link
 }

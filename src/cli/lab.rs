@@ -3,7 +3,7 @@
 use super::words::word;
 use crate::lab::{self, Overrides, RunConfig, StackConfig};
 use crate::model::limits::Cpus;
-use crate::model::{Commit, Placement, Scheme, Statement};
+use crate::model::{Backend, Commit, Placement, Scheme, Statement};
 use crate::wire::exit::Exit;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -57,7 +57,11 @@ enum Verb {
     /// Show experiments, schemes, statement kinds, series and what is running
     List,
     /// Say what this machine can measure, what is missing, and what would disturb
-    Doctor,
+    Doctor {
+        /// Also set links and CPU limits and measure them against theory: two minutes on an idle machine
+        #[arg(long)]
+        calibrate: bool,
+    },
     /// Free the stack's data volumes and say how much that was; results stay
     Clean,
 }
@@ -103,6 +107,9 @@ struct Experiment {
     /// Placements instead of the experiment's
     #[arg(long, value_delimiter = ',', value_name = "PLACEMENT,…", value_parser = word(Placement::ALL, Placement::summary))]
     placement: Vec<Placement>,
+    /// What makes the link slow [default: the best that works here]
+    #[arg(long, value_name = "BACKEND", value_parser = word(Backend::ALL, Backend::summary))]
+    backend: Option<Backend>,
     /// Length of the data phase in seconds
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
@@ -136,7 +143,8 @@ async fn run(cli: Cli) -> Result<()> {
             lab::show_plan(&stack, &experiment, &overrides).await
         }
         Verb::List => lab::list(&stack).await,
-        Verb::Doctor => lab::doctor(&stack).await,
+        Verb::Doctor { calibrate: false } => lab::doctor(&stack).await,
+        Verb::Doctor { calibrate: true } => lab::calibrate(&stack).await,
         Verb::Clean => lab::clean(&stack).await,
     }
 }
@@ -159,6 +167,7 @@ impl Experiment {
             client_cpus: self.client_cpus,
             db_cpus: self.db_cpus,
             placement: self.placement,
+            backend: self.backend,
             seconds: self.seconds,
             lines: self.limit_lines,
             geo_records: self.limit_geo,

@@ -1,20 +1,20 @@
 //! The command line of `link`, the agent in the link's container.
 
+use super::probe::ProbeArgs;
 use super::words::word;
-use crate::link::probe::{ProbeConfig, RateProbe};
 use crate::link::{self, probe, respond};
 use crate::model::Backend;
 use crate::model::link::LinkProfile;
 use crate::model::profiles::Profiles;
 use crate::wire::emulation::{Request, Setting};
 use crate::wire::exit::{Exit, Failure};
+use crate::wire::measured::READY;
 use crate::wire::setup::{Forwarding, LinkStatus};
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Passes connections from the client network on to the database, as slowly as it is told.
@@ -48,7 +48,7 @@ enum Verb {
         listen: SocketAddr,
     },
     /// Measure a link that is pointed at a responder, from the client's side; says it as JSON
-    Probe(Probe),
+    Probe(ProbeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -92,22 +92,6 @@ struct Set {
     place: Where,
 }
 
-#[derive(Debug, Args)]
-struct Probe {
-    /// The link
-    #[arg(value_name = "HOST:PORT", default_value = "link:5432")]
-    target: String,
-    /// How many connections to open, and how many exchanges
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    exchanges: usize,
-    /// Also measure each direction's rate for so long
-    #[arg(long, value_name = "S")]
-    rate_seconds: Option<f64>,
-    /// Seconds left out before that, while TCP finds its rate
-    #[arg(long, value_name = "S", default_value_t = 3.0)]
-    warm_up: f64,
-}
-
 /// The whole program.
 pub fn main() -> Result<Exit> {
     let cli = Cli::parse();
@@ -116,6 +100,7 @@ pub fn main() -> Result<Exit> {
         // These measure: a runtime's threads would be in the way.
         Verb::Respond { listen } => {
             let listener = TcpListener::bind(listen).with_context(|| format!("listen on {listen}"))?;
+            println!("{READY}");
             respond::respond(&listener).map(|()| Exit::Ok)
         }
         Verb::Probe(probe) => {
@@ -177,24 +162,5 @@ fn profile(text: &str) -> Result<LinkProfile, String> {
         }
         json if json.trim_start().starts_with('{') => from_json(json),
         words => Profiles::shipped().find(words),
-    }
-}
-
-impl Probe {
-    fn config(self) -> Result<ProbeConfig> {
-        let seconds = |what: &str, value: f64| {
-            Duration::try_from_secs_f64(value)
-                .map_err(|_| Failure::new(Exit::Usage, format!("{what} is {value}: give seconds")))
-        };
-        let rates = match self.rate_seconds {
-            Some(time) => {
-                Some(RateProbe { warm_up: seconds("--warm-up", self.warm_up)?, time: seconds("--rate-seconds", time)? })
-            }
-            None => None,
-        };
-        if self.exchanges == 0 {
-            return Err(Failure::new(Exit::Usage, "--exchanges is 0: give at least 1").into());
-        }
-        Ok(ProbeConfig { target: self.target, exchanges: self.exchanges, rates })
     }
 }

@@ -3,6 +3,7 @@
 pub mod ingester;
 pub mod lab;
 pub mod link;
+mod probe;
 mod progress;
 mod words;
 

@@ -26,6 +26,15 @@ use tokio_postgres::{Client, Config, NoTls};
 /// A connection that nobody answers is given up after this long; the farthest link profile needs about 2 s.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// What the lab's own connections are called in `pg_stat_activity`.
+pub const CONTROL: &str = "ingest-lab control";
+
+/// Data that nobody acknowledges for so long ends a connection: TCP's own patience is a quarter of an hour.
+const UNANSWERED: Duration = Duration::from_secs(60);
+
+/// A silent connection is asked whether it is still there after this long, and as often.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+
 /// Parses a database URL and names the program in `pg_stat_activity`.
 pub fn config(url: &DbUrl, application: &str) -> Result<Config> {
     let mut config: Config = url.0.parse().map_err(|error: tokio_postgres::Error| {
@@ -38,14 +47,14 @@ pub fn config(url: &DbUrl, application: &str) -> Result<Config> {
         )
     })?;
     config.application_name(application).connect_timeout(CONNECT_TIMEOUT);
+    config.tcp_user_timeout(UNANSWERED).keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE);
     Ok(config)
 }
 
 /// Opens a connection for the caller's own statements (never part of what is measured).
 /// Its protocol work runs as a task of the current tokio runtime.
 pub async fn connect(url: &DbUrl) -> Result<Client> {
-    let (client, connection) =
-        config(url, "ingest-lab control")?.connect(NoTls).await.map_err(|error| explain(&error, url))?;
+    let (client, connection) = config(url, CONTROL)?.connect(NoTls).await.map_err(|error| explain(&error, url))?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "the control connection ended");

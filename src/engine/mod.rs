@@ -11,11 +11,13 @@ mod facts;
 mod files;
 mod ingester;
 mod limits;
+mod responder;
 mod stack;
 
 pub use data::{DataSet, DataVolume};
 pub use ingester::{Ended, RunSpec, Waiting};
 pub use limits::{Held, Limits};
+pub use responder::Responder;
 pub use stack::{Container, Healthy, Network, Running, Stack};
 
 use crate::wire::exit::{Exit, Failure};
@@ -40,7 +42,7 @@ pub mod label {
     pub const SERIES: &str = "ingest-lab.series";
     /// On an ingester container: the run's number.
     pub const RUN: &str = "ingest-lab.run";
-    /// On a container that only gives access to a volume: what it is for.
+    /// On a container that helps the lab, as to fill a volume or to measure the link: what it is for.
     pub const HELPER: &str = "ingest-lab.helper";
     /// On a data volume: the checksum of its files.
     pub const DATA: &str = "ingest-lab.data";

@@ -8,7 +8,7 @@ use bollard::exec::{CreateExecOptions, StartExecResults};
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, HealthStatusEnum};
 use bollard::query_parameters::{
     InspectContainerOptions, ListContainersOptionsBuilder, ListNetworksOptionsBuilder, LogsOptionsBuilder,
-    RemoveContainerOptionsBuilder,
+    RemoveContainerOptionsBuilder, StartContainerOptions, StopContainerOptions,
 };
 use futures_util::StreamExt;
 use std::collections::HashMap;
@@ -92,22 +92,41 @@ impl Stack {
         format!("ingest-lab-{role}:{}", self.tag)
     }
 
-    /// The container of a service.
-    pub async fn find(&self, service: &str) -> Result<Container> {
+    /// The container of a service, if it has one.
+    pub async fn find_any(&self, service: &str) -> Result<Option<Container>> {
         let labels = [
             format!("{}={}", label::PROJECT, self.project),
             format!("{}={service}", label::SERVICE),
             format!("{}=False", label::ONE_OFF),
         ];
-        let found = self.list(&labels).await?;
-        let id = found.into_iter().find_map(|container| container.id).ok_or_else(|| {
-            let message = format!(
-                "the stack {} has no container of the service {service}: `make up` starts the stack",
-                self.project
-            );
-            Failure::new(Exit::Engine, message)
-        })?;
-        Ok(Container { id, service: service.into() })
+        let id = self.list(&labels).await?.into_iter().find_map(|container| container.id);
+        Ok(id.map(|id| Container { id, service: service.into() }))
+    }
+
+    /// The container of a service.
+    pub async fn find(&self, service: &str) -> Result<Container> {
+        self.find_any(service).await?.ok_or_else(|| {
+            let project = &self.project;
+            let message =
+                format!("the stack {project} has no container of the service {service}: `make up` starts the stack");
+            Failure::new(Exit::Engine, message).into()
+        })
+    }
+
+    /// Starts a service that the compose file made and left at rest.
+    pub async fn start_service(&self, container: &Container) -> Result<()> {
+        let started = self.engine.docker.start_container(&container.id, None::<StartContainerOptions>).await;
+        started.map_err(refused(format!("start the service {}", container.service)))
+    }
+
+    /// Puts it at rest again. Says whether it was running.
+    pub async fn stop_service(&self, container: &Container) -> Result<bool> {
+        let running = self.inspect(container).await?.state.and_then(|state| state.running).unwrap_or(false);
+        if running {
+            let stopped = self.engine.docker.stop_container(&container.id, None::<StopContainerOptions>).await;
+            stopped.map_err(refused(format!("stop the service {}", container.service)))?;
+        }
+        Ok(running)
     }
 
     /// Waits until a service's health check passes.

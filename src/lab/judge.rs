@@ -1,8 +1,10 @@
 //! Whether a run counts. Pure: every reason against it is a sentence; an empty list means that it counts.
 
+use crate::model::link::LinkProfile;
 use crate::model::{Part, Phase};
 use crate::wire::RunResult;
 use crate::wire::conditions::{Conditions, CpuCheck};
+use crate::wire::measured::LinkMeasured;
 use crate::wire::record::RunRecord;
 
 /// Records of the data phase that each worker has to have done, on average.
@@ -19,6 +21,12 @@ const RTT_LEAST: u64 = 300_000;
 
 /// … or a part of the one asked for, whichever is more. Jitter comes on top.
 const RTT_PERCENT: u64 = 2;
+
+/// What a flow has to reach of the rate asked for, or of what the window allows in a round trip.
+const RATE_LEAST: f64 = 0.85;
+
+/// What it may have at most: headers count on the link, and a probe's last reports come in one piece.
+const RATE_MOST: f64 = 1.05;
 
 /// How far a processor's speed may lie from the series' median, as a part of it.
 const SPEED: f64 = 0.10;
@@ -113,21 +121,44 @@ fn link(found: &Conditions) -> Vec<String> {
     if lost > 0 {
         reasons.push(format!("the link lost {lost} packets that nobody asked it to lose"));
     }
-    let jitter: u64 = [asked.up.jitter, asked.down.jitter].iter().flatten().map(|jitter| jitter.width.nanos()).sum();
-    let rtt = asked.rtt().nanos();
-    if let Some(connect) = found.connect.filter(|_| rtt > 0) {
-        let most = RTT_LEAST.max(rtt * RTT_PERCENT / 100) + jitter;
-        if connect.p50.abs_diff(rtt) > most {
-            let milliseconds = |nanos: u64| nanos as f64 / 1e6;
-            reasons.push(format!(
-                "the link's round trip was to be {} and was {:.2} ms: more than {:.2} ms off",
-                asked.rtt(),
-                milliseconds(connect.p50),
-                milliseconds(most)
-            ));
-        }
+    if let Some(measured) = &found.link_measured {
+        reasons.extend(round_trip(asked, measured));
+        reasons.extend(rates(asked, measured));
     }
     reasons
+}
+
+/// An exchange that took longer or shorter than the profile says.
+fn round_trip(asked: &LinkProfile, measured: &LinkMeasured) -> Option<String> {
+    let jitter: u64 = [asked.up.jitter, asked.down.jitter].iter().flatten().map(|jitter| jitter.width.nanos()).sum();
+    let (rtt, found) = (asked.rtt().nanos(), measured.exchange.p50);
+    let most = RTT_LEAST.max(rtt * RTT_PERCENT / 100) + jitter;
+    let milliseconds = |nanos: u64| nanos as f64 / 1e6;
+    (rtt > 0 && found.abs_diff(rtt) > most).then(|| {
+        let (found, most) = (milliseconds(found), milliseconds(most));
+        format!("the link's round trip was to be {} and was {found:.2} ms: more than {most:.2} ms off", asked.rtt())
+    })
+}
+
+/// A rate that a flow didn't reach, or went beyond. Where packets get lost, TCP decides how fast it goes.
+fn rates(asked: &LinkProfile, measured: &LinkMeasured) -> Vec<String> {
+    let ways = [("up", asked.up, measured.up), ("down", asked.down, measured.down)];
+    let off = ways.into_iter().filter(|_| !asked.loses()).filter_map(|(name, way, found)| {
+        let (limit, found) = (way.rate.bits_per_second()?, found?);
+        let least = (limit as f64).min(LinkMeasured::window_bound(asked.rtt())) * RATE_LEAST;
+        let most = limit as f64 * RATE_MOST;
+        (!(least..=most).contains(&(found as f64))).then(|| {
+            let mbit = |bits: f64| bits / 1e6;
+            format!(
+                "the link's rate {name} was to be {} and was {:.2} Mbit/s: not within {:.2} to {:.2}",
+                way.rate,
+                mbit(found as f64),
+                mbit(least),
+                mbit(most)
+            )
+        })
+    });
+    off.collect()
 }
 
 /// How fast the processors of a run were: client, database.
@@ -241,13 +272,37 @@ mod tests {
             status.emulation.up = Some(Counters { dropped_unasked: Some(lost), ..Default::default() });
             record.conditions.link = Some(status);
             record.conditions.link_asked = Some("rtt=20ms".parse().unwrap());
-            record.conditions.connect = Some(Quantiles { count: 20, p50, p99: p50 });
+            let times = Quantiles { count: 20, p50, p99: p50 };
+            record.conditions.link_measured =
+                Some(LinkMeasured { connect: times, exchange: times, up: None, down: None });
             judge(&record, &[])
         };
         assert!(with(20_300_000, 0, "rtt=20ms").is_empty());
         assert!(with(21_000_000, 0, "rtt=20ms")[0].contains("was to be 20ms and was 21.00 ms: more than 0.40 ms off"));
         assert!(with(20_000_000, 3, "rtt=20ms")[0].contains("lost 3 packets that nobody asked"));
         assert!(with(20_000_000, 0, "rtt=5ms")[0].contains("was to be rtt=20ms, the agent says rtt=5ms"));
+    }
+
+    #[test]
+    fn a_rate_is_judged_by_what_the_window_allows_too_and_not_where_packets_get_lost() {
+        let with = |link: &str, mbit: u64| {
+            let mut record = good();
+            let asked: LinkProfile = link.parse().unwrap();
+            let rtt = asked.rtt().nanos();
+            let mut status = crate::wire::testing::link();
+            status.emulation.profile = asked.clone();
+            let times = Quantiles { count: 20, p50: rtt, p99: rtt };
+            record.conditions.link = Some(status);
+            record.conditions.link_asked = Some(asked);
+            record.conditions.link_measured =
+                Some(LinkMeasured { connect: times, exchange: times, up: Some(mbit * 1_000_000), down: None });
+            judge(&record, &[])
+        };
+        assert!(with("rtt=10ms,up=100mbit", 99).is_empty());
+        assert!(with("rtt=10ms,up=100mbit", 70)[0].contains("rate up was to be 100mbit and was 70.00 Mbit/s"));
+        assert!(with("rtt=10ms,up=100mbit", 130)[0].contains("not within 85.00 to 105.00"));
+        assert!(with("rtt=160ms,up=100mbit", 9).is_empty(), "200 kB in 160 ms are 10 Mbit/s");
+        assert!(with("rtt=10ms,up=100mbit,loss=1%", 20).is_empty());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! ```
 //! It speaks to containers through `engine` and to the database through `db`, never itself.
 
+mod calibration;
 mod data;
 mod doctor;
 mod experiment;
@@ -23,9 +24,10 @@ mod stop;
 mod testing;
 mod verbs;
 
+pub use calibration::calibrate;
 pub use doctor::doctor;
 pub use experiment::{CellSpan, EXPERIMENTS, Experiment, Overrides, StopRule};
-pub use plan::{Estimate, Step, estimate, fit, plan};
+pub use plan::{Estimate, Step, estimate, fit, plan, shorten};
 pub use session::{RunConfig, run};
 pub use stack_stage::Capacity;
 pub use stage::Stage;

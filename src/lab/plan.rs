@@ -23,7 +23,7 @@ const BYTES_A_ROW: f64 = 200.0;
 const SHORTEST: f64 = 5.0;
 
 /// One run to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// Its number, from 1; 0 is the warm-up.
     pub run: usize,
@@ -33,16 +33,8 @@ pub struct Step {
     pub part: Part,
     /// What is run.
     pub cell: Cell,
-}
-
-impl Step {
-    /// When this run ends, in a series whose runs end by `rule`.
-    pub fn stop_rule(&self, rule: StopRule) -> StopRule {
-        if self.part != Part::WarmUp {
-            return rule;
-        }
-        StopRule { seconds: Some(rule.seconds.map_or(WARM_UP, |seconds| seconds.min(WARM_UP))), ..rule }
-    }
+    /// When the run ends.
+    pub stop: StopRule,
 }
 
 /// Every run of a series, in order: a warm-up; then blocks, of which odd ones are shuffled by the seed and each even
@@ -53,7 +45,9 @@ pub fn plan(experiment: &Experiment) -> Vec<Step> {
     let mut order: Vec<(Part, Cell)> = experiment.cells().into_iter().map(|cell| (Part::Cell, cell)).collect();
     let Some((_, first)) = order.first().cloned() else { return Vec::new() };
     order.push((Part::Twin, first.clone()));
-    let mut steps = vec![Step { run: 0, block: 0, part: Part::WarmUp, cell: first }];
+    let stop = experiment.stop;
+    let short = StopRule { seconds: Some(stop.seconds.map_or(WARM_UP, |seconds| seconds.min(WARM_UP))), ..stop };
+    let mut steps = vec![Step { run: 0, block: 0, part: Part::WarmUp, cell: first, stop: short }];
     for block in 1..=experiment.blocks {
         if block % 2 == 1 {
             shuffle(&mut order, &mut rng);
@@ -61,7 +55,7 @@ pub fn plan(experiment: &Experiment) -> Vec<Step> {
             order.reverse();
         }
         for (part, cell) in &order {
-            steps.push(Step { run: steps.len(), block, part: *part, cell: cell.clone() });
+            steps.push(Step { run: steps.len(), block, part: *part, cell: cell.clone(), stop });
         }
     }
     steps
@@ -102,6 +96,28 @@ pub fn fit(experiment: &mut Experiment) -> Vec<String> {
         done.extend(experiment.drop_last_cell().map(|cell| format!("{cell} is left out to fit the budget")));
     }
     done
+}
+
+/// Keeps a series within its budget while it runs: `used` seconds went into the `done` runs so far, and `left` are
+/// to come. Runs that set a quota keep their length: they need its periods. Says what was done.
+pub fn shorten(left: &mut [Step], used: f64, done: usize, budget: f64) -> Option<String> {
+    let expected = used + left.len() as f64 * used / done.max(1) as f64;
+    let quota = |step: &Step| step.cell.client_cpus.count().or(step.cell.db_cpus.count()).is_some();
+    let free = left.iter().filter(|step| !quota(step)).count();
+    if expected <= budget || free == 0 {
+        return None;
+    }
+    let cut = (expected - budget) / free as f64;
+    let mut said = None;
+    for step in left.iter_mut().filter(|step| !quota(step)) {
+        let Some(seconds) = step.stop.seconds else { continue };
+        let shorter = (seconds - cut).max(SHORTEST.min(seconds));
+        if shorter < seconds {
+            step.stop.seconds = Some(shorter);
+            said = Some(format!("runs are shortened to {shorter:.1} s from here on, to end within the budget"));
+        }
+    }
+    said
 }
 
 /// Fisher and Yates. The tiny bias of the remainder does not matter for an order.
@@ -161,6 +177,21 @@ mod tests {
         let mut roomy = experiment(2);
         roomy.budget = Some(600.0);
         assert!(fit(&mut roomy).is_empty());
+    }
+
+    #[test]
+    fn a_series_that_runs_late_is_shortened_for_the_rest_but_not_where_a_quota_is_set() {
+        let mut limited = experiment(2);
+        limited.stop.seconds = Some(8.0);
+        let mut steps = plan(&limited);
+        assert_eq!(shorten(&mut steps[4..], 40.0, 4, 70.0), None, "4 runs took 40 s, 3 more fit");
+        steps[5].cell.db_cpus = "0.5".parse().unwrap();
+        let said = shorten(&mut steps[4..], 40.0, 4, 66.0).unwrap();
+        assert!(said.contains("shortened to 6.0 s"), "{said}");
+        let seconds: Vec<f64> = steps[4..].iter().filter_map(|step| step.stop.seconds).collect();
+        assert_eq!(seconds, [6.0, 8.0, 6.0]);
+        shorten(&mut steps[4..], 40.0, 4, 10.0).unwrap();
+        assert_eq!(steps[4].stop.seconds, Some(SHORTEST));
     }
 
     #[test]

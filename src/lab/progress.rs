@@ -16,39 +16,44 @@ enum Shown {
 
 /// Follows a series.
 #[derive(Debug)]
-pub struct Progress(Shown);
+pub struct Progress {
+    shown: Shown,
+    /// What runs now.
+    cell: String,
+}
 
 impl Progress {
     /// A bar for so many runs where standard error is a terminal, else lines.
     pub fn for_people(runs: usize) -> Self {
         if !std::io::stderr().is_terminal() {
-            return Self(Shown::Lines);
+            return Self { shown: Shown::Lines, cell: String::new() };
         }
         let bar = ProgressBar::new(runs as u64);
         let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {elapsed} (left: {eta})  {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.enable_steady_tick(std::time::Duration::from_secs(1));
-        Self(Shown::Bar(bar))
+        Self { shown: Shown::Bar(bar), cell: String::new() }
     }
 
     /// Says nothing.
     #[cfg(test)]
     pub(super) fn silent() -> Self {
-        Self(Shown::Bar(ProgressBar::hidden()))
+        Self { shown: Shown::Bar(ProgressBar::hidden()), cell: String::new() }
     }
 
     /// A sentence that stays.
     pub fn say(&self, text: &str) {
-        match &self.0 {
+        match &self.shown {
             Shown::Bar(bar) => bar.println(text),
             Shown::Lines => eprintln!("{text}"),
         }
     }
 
     /// A run begins.
-    pub fn begins(&self, step: &Step, runs: usize) {
-        match &self.0 {
-            Shown::Bar(bar) => bar.set_message(step.cell.to_string()),
+    pub fn begins(&mut self, step: &Step, runs: usize) {
+        self.cell = step.cell.to_string();
+        match &self.shown {
+            Shown::Bar(bar) => bar.set_message(self.cell.clone()),
             _ if step.run == 0 => self.say(&format!("warm-up: {}", step.cell)),
             _ => self.say(&format!("run {} of {runs}, block {}: {}", step.run, step.block, step.cell)),
         }
@@ -56,7 +61,7 @@ impl Progress {
 
     /// A run was done before.
     pub fn skips(&self) {
-        if let Shown::Bar(bar) = &self.0 {
+        if let Shown::Bar(bar) = &self.shown {
             bar.inc(1);
         }
     }
@@ -70,8 +75,8 @@ impl Progress {
             units::number(*current),
             units::number(*average)
         );
-        match &self.0 {
-            Shown::Bar(bar) => bar.set_message(text),
+        match &self.shown {
+            Shown::Bar(bar) => bar.set_message(format!("{}, {text}", self.cell)),
             _ => self.say(&format!("  {text}")),
         }
     }
@@ -83,14 +88,14 @@ impl Progress {
         let verdict = if record.is_valid() { "verified".into() } else { record.invalid.join("; ") };
         let text = format!("run {}: {}: {} rows/s, {verdict}", record.run, record.cell, units::rows_a_second(rate));
         self.say(&text);
-        if let Shown::Bar(bar) = &self.0 {
+        if let Shown::Bar(bar) = &self.shown {
             bar.inc(1);
         }
     }
 
     /// The series is over.
     pub fn finish(&self) {
-        if let Shown::Bar(bar) = &self.0 {
+        if let Shown::Bar(bar) = &self.shown {
             bar.finish_and_clear();
         }
     }

@@ -2,7 +2,7 @@
 //! What an earlier session of the series brought to its end is not done again.
 
 use super::judge;
-use super::plan::Step;
+use super::plan::{Step, shorten};
 use super::progress::Progress;
 use super::stage::Stage;
 use super::stop::Stop;
@@ -11,6 +11,7 @@ use crate::wire::SCHEMA;
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::record::{Outcome, RunRecord};
 use anyhow::Result;
+use std::time::Instant;
 
 /// Where a finished run is kept before the next begins.
 pub trait Keep {
@@ -48,6 +49,8 @@ pub struct Player<'a, S, K> {
     pub progress: &'a mut Progress,
     /// When to end early.
     pub stop: &'a Stop,
+    /// How long all of it may take, seconds.
+    pub budget: Option<f64>,
 }
 
 impl<S: Stage, K: Keep> Player<'_, S, K> {
@@ -55,7 +58,13 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
     /// The stage is restored in any case.
     pub async fn play(&mut self, steps: &[Step], records: Vec<RunRecord>) -> Played {
         let mut played = Played { records, error: None };
-        for step in steps {
+        let (begun, earlier) = (Instant::now(), played.records.len());
+        let mut steps = steps.to_vec();
+        for at in 0..steps.len() {
+            if earlier == 0 && at > 0 && steps[at - 1].block < steps[at].block {
+                self.keep_to_budget(&mut steps[at..], begun, at);
+            }
+            let step = &steps[at];
             if is_done(&played.records, step) {
                 self.progress.skips();
                 continue;
@@ -69,7 +78,7 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
                 played.error = Some(error);
                 break;
             }
-            self.provisional(steps, step, &played.records);
+            self.provisional(&steps, step, &played.records);
         }
         self.progress.finish();
         let cut = self.stop.is_asked() && played.records.last().is_some_and(RunRecord::was_interrupted);
@@ -84,6 +93,14 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
             }
         }
         played
+    }
+
+    /// Before each block: what is to come is made shorter where the budget would be overrun.
+    fn keep_to_budget(&mut self, left: &mut [Step], begun: Instant, done: usize) {
+        let used = begun.elapsed().as_secs_f64();
+        if let Some(said) = self.budget.and_then(|budget| shorten(left, used, done, budget)) {
+            self.progress.say(&said);
+        }
     }
 
     /// One step: once, or twice where only the processor's speed was off.

@@ -4,7 +4,8 @@ use super::experiment::{Experiment, Overrides};
 use super::plan::{estimate, fit, plan};
 use super::progress::Progress;
 use super::run_loop::{Keep, Names, Played, Player};
-use super::stack_stage::{Series, StackStage};
+use super::stack_stage::StackStage;
+use super::stage::Stage;
 use super::stop::Stop;
 use super::{StackConfig, data};
 use crate::engine::Stack;
@@ -92,7 +93,43 @@ async fn series(stack: &Stack, wanted: &Wanted, stop: &Stop) -> Result<()> {
         stage = StackStage::take(stack.clone()) => stage?,
         () = stop.asked() => return Err(Failure::new(Exit::Interrupted, "interrupted before the first run").into()),
     };
-    experiment.check_capacity(stage.capacity().await?)?;
+    let begun = begin(&mut stage, stack, wanted, &mut progress).await;
+    let (mut folder, records) = match begun {
+        Ok(begun) => begun,
+        Err(error) => {
+            if let Err(failed) = stage.restore().await {
+                eprintln!("what the lab changed could not be put back: {failed:#}");
+            }
+            return Err(error);
+        }
+    };
+    let names = Names { series: folder.name().into(), experiment: experiment.name.clone() };
+    let mut player = Player {
+        stage: &mut stage,
+        keep: &mut folder,
+        names: &names,
+        progress: &mut progress,
+        stop,
+        budget: experiment.budget,
+    };
+    let played = player.play(&steps, records).await;
+    show(experiment, &folder, &played);
+    match played.error {
+        Some(error) => Err(error),
+        None => all_verified(&played.records),
+    }
+}
+
+/// Everything that may be refused before the first run, and what all runs need.
+async fn begin(
+    stage: &mut StackStage,
+    stack: &Stack,
+    wanted: &Wanted,
+    progress: &mut Progress,
+) -> Result<(Folder, Vec<RunRecord>)> {
+    let experiment = &wanted.experiment;
+    experiment.check_capacity(&stage.capacity().await?)?;
+    stage.use_backend(experiment).await?;
     stage.check_links(experiment).await?;
     wanted.cut.iter().for_each(|sentence| progress.say(sentence));
     let scratch = tempfile::tempdir().context("make a folder for generated data")?;
@@ -100,21 +137,14 @@ async fn series(stack: &Stack, wanted: &Wanted, stop: &Stop) -> Result<()> {
     let (volume, sent) = stack.ensure_data(&data).await?;
     progress.say(&format!("{said}, {}{}", units::bytes(data.bytes), if sent { ", sent to the engine" } else { "" }));
     let name = wanted.earlier.as_ref().map_or_else(String::new, |folder| folder.name().to_owned());
-    stage.begin(Series { name, data: volume, stop: experiment.stop }).await?;
-    let setup = setup(&stage);
-    let (mut folder, records) = match &wanted.earlier {
+    stage.begin(&name, volume).await?;
+    let setup = setup(stage);
+    let (folder, records) = match &wanted.earlier {
         Some(folder) => (folder.clone(), same_setup(folder, &setup)?),
         None => (new_folder(experiment, &setup)?, Vec::new()),
     };
     stage.name(folder.name());
-    let names = Names { series: folder.name().into(), experiment: experiment.name.clone() };
-    let mut player = Player { stage: &mut stage, keep: &mut folder, names: &names, progress: &mut progress, stop };
-    let played = player.play(&steps, records).await;
-    show(experiment, &folder, &played);
-    match played.error {
-        Some(error) => Err(error),
-        None => all_verified(&played.records),
-    }
+    Ok((folder, records))
 }
 
 fn new_folder(experiment: &Experiment, setup: &Setup) -> Result<Folder> {

@@ -90,7 +90,7 @@ pub async fn show_plan(config: &StackConfig, experiment: &str, overrides: &Overr
     // Whether this stack can do it: only where it is up, and nobody uses it.
     let Ok(stack) = config.connect().await else { return Ok(()) };
     match StackStage::take_within(stack, Duration::ZERO).await {
-        Ok(stage) => Ok(experiment.check_capacity(stage.capacity().await?)?),
+        Ok(stage) => Ok(experiment.check_capacity(&stage.capacity().await?)?),
         Err(_) => Ok(()),
     }
 }

@@ -21,6 +21,7 @@ pub(super) struct Agent<'a> {
     forwarder: Forwarder,
     emulator: Emulator,
     rejected: Vec<Rejected>,
+    default_backend: Backend,
 }
 
 impl<'a> Agent<'a> {
@@ -32,7 +33,15 @@ impl<'a> Agent<'a> {
         }
         let (forwarding, backend) = (forwarder.kind(), emulator.backend());
         tracing::info!(%forwarding, %backend, listen = config.listen, target = %config.target, %address, "forwarding");
-        Ok(Self { config, target: config.target.clone(), address, forwarder, emulator, rejected })
+        Ok(Self {
+            config,
+            target: config.target.clone(),
+            address,
+            forwarder,
+            emulator,
+            rejected,
+            default_backend: backend,
+        })
     }
 
     /// Does what is asked.
@@ -122,6 +131,7 @@ impl<'a> Agent<'a> {
             address: self.address.to_string(),
             rejected: self.rejected.clone(),
             pid: std::process::id(),
+            default_backend: self.default_backend,
             emulation: self.emulator.report().await?,
         })
     }

@@ -3,6 +3,7 @@
 //!
 //! A connection begins with one byte: what is wanted ([`Wish`]).
 
+pub use crate::wire::measured::WINDOW;
 use anyhow::{Context, Result};
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{RcvBuf, SndBuf};
@@ -23,10 +24,6 @@ pub enum Wish {
     /// Bytes come until the connection ends.
     Generate = b'c',
 }
-
-/// The window of every connection of a measurement, bytes: fixed, so that theory knows it, and no more than
-/// Linux allows without changes (`net.core.rmem_max` is 212,992).
-pub const WINDOW: usize = 200_000;
 
 /// How often the count of discarded bytes is reported.
 pub const REPORTS: Duration = Duration::from_millis(50);

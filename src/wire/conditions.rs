@@ -1,6 +1,6 @@
 //! The conditions a run ran under: what was asked for next to what was found, and what preparing it took.
 
-use super::measured::Quantiles;
+use super::measured::LinkMeasured;
 use super::setup::{EngineFacts, ImageFacts, LinkStatus};
 use super::spin::Spin;
 use crate::model::limits::Cpus;
@@ -19,9 +19,9 @@ pub struct Conditions {
     /// What the link was asked to be.
     #[serde(default)]
     pub link_asked: Option<LinkProfile>,
-    /// Time to open a connection from the ingester's container through the link: one round trip.
+    /// What the link turned out to be, measured from the ingester's container just before the run.
     #[serde(default)]
-    pub connect: Option<Quantiles>,
+    pub link_measured: Option<LinkMeasured>,
     /// Checksum of the data files (see `ingest-lab.data` on the volume).
     pub data: String,
     /// The processors of the client's container, measured before its ingester began.
@@ -39,6 +39,12 @@ pub struct Conditions {
     /// How far the wall clock and the steady clock went apart while the ingester ran, seconds.
     #[serde(default)]
     pub clock_jump: f64,
+    /// Client and database ran on hardware threads of the same core, although they were to be apart.
+    #[serde(default)]
+    pub shared_core: bool,
+    /// What measuring cost while the ingester ran.
+    #[serde(default)]
+    pub harness: Harness,
     /// Where the lab's own time went.
     #[serde(default)]
     pub own_time: OwnTime,
@@ -96,6 +102,15 @@ pub struct Setting {
     pub asked: String,
     /// What was found.
     pub found: String,
+}
+
+/// Processor time of what isn't measured, while the ingester ran, seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Harness {
+    /// The lab's process.
+    pub lab: f64,
+    /// The link's agent. What the kernel does to forward is billed to whoever runs at that moment, not to it.
+    pub link: f64,
 }
 
 /// Seconds the lab itself took for a run.

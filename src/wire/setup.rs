@@ -91,6 +91,8 @@ pub struct LinkStatus {
     pub rejected: Vec<Rejected>,
     /// The agent's process.
     pub pid: u32,
+    /// The backend that the agent began with: an experiment may ask for another for its time.
+    pub default_backend: Backend,
     /// What the link is made to do, and by what.
     pub emulation: Emulation,
 }

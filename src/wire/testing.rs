@@ -101,6 +101,7 @@ pub(crate) fn link() -> LinkStatus {
         address: "10.0.0.2".into(),
         rejected: Vec::new(),
         pid: 7,
+        default_backend: Backend::Nfqueue,
         emulation: Emulation {
             backend: Backend::Nfqueue,
             fidelity: Fidelity::Packets,

@@ -2,6 +2,7 @@
 
 mod data;
 
+use super::probe::ProbeArgs;
 use super::progress::Progress;
 use super::words::word;
 use crate::link::probe;
@@ -14,7 +15,6 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
 use std::io::Write;
-use std::net::ToSocketAddrs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,16 +65,9 @@ enum Verb {
         #[arg(long, value_name = "N")]
         threads: usize,
     },
-    /// Open connections one after the other and say as JSON how long that takes
+    /// Measure the link, which is pointed at a responder, and say as JSON what was found
     #[command(hide = true)]
-    Connects {
-        /// To where
-        #[arg(value_name = "HOST:PORT")]
-        target: String,
-        /// How many
-        #[arg(long, value_name = "N")]
-        count: usize,
-    },
+    Probe(ProbeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -151,11 +144,8 @@ pub fn main() -> Result<Exit> {
             ingest::reader::write_feed(&job, &mut std::io::BufWriter::new(std::io::stdout().lock()))?;
             Ok(Exit::Ok)
         }
-        Verb::Connects { target, count } => {
-            let mut found = target.to_socket_addrs().with_context(|| format!("look up {target}"))?;
-            let address = found.next().with_context(|| format!("{target} has no address"))?;
-            let took = probe::connects(address, count).with_context(|| format!("connect to {target}"))?;
-            println!("{}", serde_json::to_string(&probe::quantiles(&took)).context("write the times")?);
+        Verb::Probe(args) => {
+            println!("{}", serde_json::to_string(&probe::measure(&args.config()?)?).context("write what was found")?);
             Ok(Exit::Ok)
         }
         Verb::Spin { seconds, threads } => {

@@ -2,14 +2,18 @@
 
 use super::Experiment;
 use crate::lab::placement::places;
+use crate::lab::plan::estimate;
 use crate::lab::{Capacity, links};
 use crate::model::cell::Cell;
-use crate::model::{Storage, units};
+use crate::model::units;
 use crate::wire::Job;
 use crate::wire::exit::{Exit, Failure};
 
 /// The longest a run's data phase may be asked to last, seconds.
 const DAY: f64 = 86_400.0;
+
+/// Free disk that has to be left beside the largest run, bytes: WAL that is kept for reuse.
+const SPARE_DISK: u64 = 1 << 30;
 
 /// Most blocks.
 const BLOCKS: usize = 1_000;
@@ -56,10 +60,10 @@ impl Experiment {
     }
 
     /// What only the stack can tell.
-    pub fn check_capacity(&self, capacity: Capacity) -> Result<(), Failure> {
+    pub fn check_capacity(&self, capacity: &Capacity) -> Result<(), Failure> {
         let refuse = |message| Err(Failure::new(Exit::Usage, message));
         for cell in self.cells() {
-            let places = match places(cell.placement, capacity.processors) {
+            let places = match places(cell.placement, &capacity.cores) {
                 Ok(places) => places,
                 Err(message) => return refuse(message),
             };
@@ -68,7 +72,7 @@ impl Experiment {
             {
                 let has = place.count();
                 if asked.count().is_some_and(|asked| asked > has as f64) {
-                    let machine = capacity.processors;
+                    let machine = capacity.cores.count();
                     let message = format!(
                         "{name} is {asked}, but it has {has} under placement \"{}\" on a machine of {machine}: lower it, or use \"unlimited\"",
                         cell.placement
@@ -84,7 +88,15 @@ impl Experiment {
                 return refuse(message);
             }
         }
-        Ok(())
+        let needed = estimate(self).disk;
+        match capacity.disk {
+            Some(free) if free < needed + SPARE_DISK => refuse(format!(
+                "a run writes about {}, and the database's disk has {} free: make room (`make clean` frees images and data), or lower lines or seconds",
+                units::bytes(needed),
+                units::bytes(free)
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses a series of many hours that nobody confirmed.
@@ -109,11 +121,6 @@ fn check_cell(cell: &Cell) -> Result<(), String> {
     }
     if !(1..=100_000).contains(&cell.in_flight) {
         return Err(format!("in_flight is {}: it must be 1 to 100000", cell.in_flight));
-    }
-    if cell.storage == Storage::Tmpfs {
-        return Err(
-            "storage \"tmpfs\" needs a database of its own, which this version doesn't start: use \"volume\"".into()
-        );
     }
     links::find(&cell.link).map(drop)
 }

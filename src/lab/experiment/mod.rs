@@ -7,7 +7,7 @@ pub use cells::CellSpan;
 
 use crate::model::cell::Cell;
 use crate::model::limits::Cpus;
-use crate::model::{Commit, Placement, Scheme, Statement, nearest, profiles, seconds};
+use crate::model::{Backend, Commit, Placement, Scheme, Statement, nearest, profiles, seconds};
 use crate::wire::exit::{Exit, Failure};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -42,6 +42,9 @@ pub struct Experiment {
     /// How long all of it may take, seconds: runs are shortened and cells dropped to fit, never blocks.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "time")]
     pub budget: Option<f64>,
+    /// What makes the link slow, instead of the best that works here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<Backend>,
     /// When a run ends.
     pub stop: StopRule,
     /// What is compared: each a cross product.
@@ -97,6 +100,8 @@ pub struct Overrides {
     pub db_cpus: Vec<Cpus>,
     /// Placements instead of the experiment's.
     pub placement: Vec<Placement>,
+    /// Another backend of the link.
+    pub backend: Option<Backend>,
     /// Another length of the data phase.
     pub seconds: Option<f64>,
     /// Another number of lines at most.
@@ -178,6 +183,7 @@ impl Experiment {
             replace(&mut span.db_cpus, &overrides.db_cpus);
             replace(&mut span.placement, &overrides.placement);
         }
+        self.backend = overrides.backend.or(self.backend);
         self.stop.seconds = overrides.seconds.or(self.stop.seconds);
         self.stop.lines = overrides.lines.or(self.stop.lines);
         self.stop.geo_records = overrides.geo_records.or(self.stop.geo_records);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::lab::Capacity;
+use crate::lab::placement::Cores;
 use crate::model::Switch;
 
 fn quick() -> String {
@@ -62,7 +63,6 @@ fn bad_input_is_refused_with_a_sentence_that_says_what_is_right() {
         ("pool = [501]", &["pool is 501: it must be 1 to 500"]),
         ("pool = []", &["[[cells]] number 1 spans no cell"]),
         ("pool = [1]\nin_flight = 0", &["in_flight is 0"]),
-        ("pool = [1]\nstorage = [\"tmpfs\"]", &["use \"volume\""]),
         ("pool = [1]\nlink = [\"marz\"]", &["there is no link profile marz"]),
         ("pool = [1]\nforeign_keys = [true]", &["line 10"]),
     ];
@@ -96,20 +96,22 @@ fn bad_stops_and_blocks_are_refused() {
 
 #[test]
 fn more_than_the_machine_or_the_database_has_is_refused() {
-    let capacity = Capacity { processors: 2, connections: 100 };
+    let capacity = |processors| Capacity { cores: Cores::parse("", processors), connections: 100, disk: Some(9 << 30) };
+    let two = capacity(2);
     for (line, expected) in [
         ("pool = [1]\ndb_cpus = [\"2.5\"]", "db_cpus is 2.5, but it has 2"),
         ("pool = [1]\nclient_cpus = [\"1.5\"]\nplacement = [\"pinned\"]", "client_cpus is 1.5, but it has 1 under"),
         ("pool = [200]", "pool is 200, but the database has 100 connections left"),
     ] {
-        let error = Experiment::parse("x", &with(line)).unwrap().check_capacity(capacity).unwrap_err();
+        let error = Experiment::parse("x", &with(line)).unwrap().check_capacity(&two).unwrap_err();
         assert_eq!(error.exit, Exit::Usage);
         assert!(error.message.contains(expected), "{error}");
     }
-    let one = Capacity { processors: 1, connections: 100 };
     let pinned = Experiment::parse("x", &with("pool = [1]\nplacement = [\"pinned\"]")).unwrap();
-    assert!(pinned.check_capacity(one).unwrap_err().message.contains("needs two processors"));
-    assert!(pinned.check_capacity(capacity).is_ok());
+    assert!(pinned.check_capacity(&capacity(1)).unwrap_err().message.contains("needs two processors"));
+    assert!(pinned.check_capacity(&two).is_ok());
+    let full = Capacity { disk: Some(1 << 20), ..two };
+    assert!(pinned.check_capacity(&full).unwrap_err().message.contains("1.0 MiB free: make room"));
 }
 
 #[test]

@@ -111,7 +111,14 @@ async fn play_on(special: Option<(usize, Special)>, earlier: Vec<RunRecord>) -> 
     let steps = plan(&experiment(2));
     let mut keep = Shelf(diary.clone());
     let mut progress = Progress::silent();
-    let mut player = Player { stage: &mut stage, keep: &mut keep, names: &names, progress: &mut progress, stop: &stop };
+    let mut player = Player {
+        stage: &mut stage,
+        keep: &mut keep,
+        names: &names,
+        progress: &mut progress,
+        stop: &stop,
+        budget: None,
+    };
     let played = player.play(&steps, earlier).await;
     let written = diary.lock().unwrap().clone();
     (played, written)

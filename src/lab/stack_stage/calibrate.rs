@@ -22,18 +22,19 @@ const ATTEMPTS: u32 = 3;
 
 impl StackStage {
     /// Limits the database's container, and measures what that does.
-    pub(super) async fn limit_database(&mut self, asked: Cpus, place: Place) -> Result<CpuCheck> {
+    pub(super) async fn limit_database(&mut self, asked: Cpus, place: &Place) -> Result<CpuCheck> {
         let limits = Limits { cpus: asked, cpuset: place.to_string() };
-        self.stack.set_limits(&self.db, &limits).await?;
+        let db = self.server().container.clone();
+        self.stack.set_limits(&db, &limits).await?;
         let threads = threads(asked, place);
-        while self.spinners.len() + 1 < threads {
-            self.spinners.push(db::connect(&self.url).await?);
+        while self.server().spinners.len() + 1 < threads {
+            let another = db::connect(&self.server().url).await?;
+            self.server_mut().spinners.push(another);
         }
-        let db = self.db.clone();
         let before = self.throttled(&db).await?;
         let mut check = CpuCheck::default();
         for attempt in 0..ATTEMPTS {
-            let clients: Vec<_> = std::iter::once(&self.control).chain(&self.spinners).take(threads).collect();
+            let clients: Vec<_> = self.server().clients().take(threads).collect();
             let better = taken(asked, attempt, &db::spin(&clients, SPIN).await?);
             check = closer(check, better);
             if check.within_tolerance() {
@@ -44,7 +45,7 @@ impl StackStage {
     }
 
     /// Measures the limits of an ingester's container from within, while the ingester waits for its job.
-    pub(super) async fn check_client(&self, waiting: &Waiting, limits: &Limits, place: Place) -> Result<CpuCheck> {
+    pub(super) async fn check_client(&self, waiting: &Waiting, limits: &Limits, place: &Place) -> Result<CpuCheck> {
         let (seconds, threads) = (SPIN.to_string(), threads(limits.cpus, place).to_string());
         let command = ["ingester", "spin", "--seconds", &seconds, "--threads", &threads];
         let mut check = CpuCheck::default();
@@ -84,9 +85,9 @@ impl StackStage {
     }
 
     /// Keeps link and lab where they disturb least. The lab's own container goes when it ends.
-    pub(super) async fn place_others(&self, place: Place) -> Result<()> {
+    pub(super) async fn place_others(&self, place: &Place) -> Result<()> {
         let limits = Limits { cpus: Cpus::UNLIMITED, cpuset: place.to_string() };
-        for container in std::iter::once(self.link.clone()).chain(self.stack.labs().await?) {
+        for container in std::iter::once(self.link.container().clone()).chain(self.stack.labs().await?) {
             if self.stack.limits(&container).await?.cpuset != limits.cpuset {
                 self.stack.set_limits(&container, &limits).await?;
             }
@@ -97,11 +98,11 @@ impl StackStage {
     /// After a run: the database's processors once more against drift, then its limits are lifted, so that
     /// comparing the rows doesn't crawl.
     pub(super) async fn after(&self, conditions: &mut Conditions) -> Result<()> {
-        let spins = db::spin(&[&self.control], SHORT_SPIN).await?;
+        let spins = db::spin(&[&self.server().control], SHORT_SPIN).await?;
         if let Some(check) = &mut conditions.database {
             check.work_after = spins.first().map(|spin| spin.work);
         }
-        self.lift(&self.db).await.map(drop)
+        self.lift(&self.server().container).await.map(drop)
     }
 
     /// The congestion control that the client's end really uses.
@@ -113,7 +114,7 @@ impl StackStage {
 }
 
 /// Threads for a spin: more than the limit lets run at once, else it would not be felt; one where there is none.
-fn threads(asked: Cpus, place: Place) -> usize {
+fn threads(asked: Cpus, place: &Place) -> usize {
     asked.count().map_or(1, |cpus| (cpus.floor() as usize + 1).min(place.count()))
 }
 

@@ -17,7 +17,7 @@ impl StackStage {
         let mut share = 0.0;
         for _ in 0..spins {
             let mut check = CpuCheck::default();
-            check.take(&db::spin(&[&self.control], SPIN).await?);
+            check.take(&db::spin(&[&self.server().control], SPIN).await?);
             works.push(check.work);
             share += check.measured / spins as f64;
         }
@@ -33,8 +33,8 @@ impl StackStage {
         })
     }
 
-    async fn free_disk(&self) -> Result<Option<u64>> {
-        let (_, out, _) = self.stack.exec(&self.db, &["df", "-Pk", "/var/lib/postgresql/data"]).await?;
+    pub(super) async fn free_disk(&self) -> Result<Option<u64>> {
+        let (_, out, _) = self.stack.exec(&self.server().container, &["df", "-Pk", "/var/lib/postgresql/data"]).await?;
         let free = out.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
         Ok(free.map(|kilobytes| kilobytes * 1024))
     }
@@ -43,7 +43,7 @@ impl StackStage {
     async fn clock(&self) -> Result<f64> {
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
         let before = now();
-        let theirs = db::clock(&self.control).await?;
+        let theirs = db::clock(&self.server().control).await?;
         Ok(theirs - (before + now()) / 2.0)
     }
 }

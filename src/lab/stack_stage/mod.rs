@@ -4,25 +4,29 @@ mod calibrate;
 mod examine;
 mod path;
 mod reach;
+mod server;
+mod theory;
 mod tidy;
 
 use super::experiment::StopRule;
-use super::placement::places;
+use super::placement::{Cores, Places, SIBLINGS, places};
 use super::plan::Step;
 use super::stage::Stage;
 use super::stop::Stop;
 use crate::db;
-use crate::engine::{Container, DataVolume, Limits, Network, RunSpec, Stack};
-use crate::model::Phase;
+use crate::engine::{DataVolume, Healthy, Limits, Network, Responder, RunSpec, Stack};
 use crate::model::cell::Cell;
-use crate::wire::conditions::{Conditions, Setting};
+use crate::model::{Phase, Placement, Storage};
+use crate::wire::conditions::{Conditions, Harness, Setting};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::record::Outcome;
-use crate::wire::{DbUrl, Job, Line, SCHEMA};
+use crate::wire::{Job, Line, SCHEMA};
 use anyhow::{Context, Result};
-use reach::{control_url, database_url};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+use reach::database_url;
+use server::Server;
 use std::time::{Duration, Instant, SystemTime};
-use tokio_postgres::Client;
 
 /// How long the stack's containers may take to become healthy: a first start makes the cluster.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -31,18 +35,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub struct StackStage {
     stack: Stack,
-    url: DbUrl,
-    control: Client,
-    /// More connections of the lab's own, for spins on several processors.
-    spinners: Vec<Client>,
-    password: String,
-    db: Container,
-    link: Container,
+    /// The first is the one that is always there; its control connection holds the lock.
+    servers: Vec<Server>,
+    /// Which of them the current cell uses.
+    at: usize,
+    link: Healthy,
     network: Network,
-    /// Processors the engine has.
-    processors: usize,
-    /// Ids of the images that the database and the link run.
-    images: (String, String),
+    /// The engine's processors.
+    cores: Cores,
     /// What every run of the series has in common.
     conditions: Conditions,
     /// Set before the first run.
@@ -51,22 +51,22 @@ pub struct StackStage {
 
 /// What the runs of one series share.
 #[derive(Debug)]
-pub struct Series {
-    /// Its name.
-    pub name: String,
-    /// Its data.
-    pub data: DataVolume,
-    /// When its runs end.
-    pub stop: StopRule,
+struct Series {
+    name: String,
+    data: DataVolume,
+    /// What the link is measured against.
+    responder: Responder,
 }
 
 /// What a stack can do at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capacity {
     /// Processors of the engine's machine.
-    pub processors: usize,
+    pub cores: Cores,
     /// Connections the database has left for an ingester.
     pub connections: usize,
+    /// Free bytes where the database keeps its files; `None` where it doesn't tell.
+    pub disk: Option<u64>,
 }
 
 impl StackStage {
@@ -80,20 +80,17 @@ impl StackStage {
         let db = stack.healthy("db", patience).await?;
         let link = stack.healthy("link", patience).await?;
         let network = stack.network("client").await?;
-        let (url, password) = control_url(&stack, &db).await?;
-        let control = db::connect(&url).await?;
-        db::lock(&control).await?;
+        let main = Server::connect(&stack, Storage::Volume, &db).await?;
+        db::lock(&main.control).await?;
         let engine = stack.engine().facts().await?;
-        let stage = Self {
-            url,
-            control,
-            spinners: Vec::new(),
-            password,
+        let processors = usize::try_from(engine.processors).unwrap_or(1).max(1);
+        let (_, siblings, _) = stack.exec(db.container(), &["/bin/sh", "-c", SIBLINGS]).await?;
+        let mut stage = Self {
+            servers: vec![main],
+            at: 0,
+            link,
             network,
-            processors: usize::try_from(engine.processors).unwrap_or(1).max(1),
-            images: (db.image().to_owned(), link.image().to_owned()),
-            db: db.container().clone(),
-            link: link.container().clone(),
+            cores: Cores::parse(&siblings, processors),
             conditions: Conditions { engine, ..Default::default() },
             series: None,
             stack,
@@ -108,20 +105,27 @@ impl StackStage {
 
     /// What the stack can do at most.
     pub async fn capacity(&self) -> Result<Capacity> {
-        let connections = db::max_connections(&self.control).await?;
-        Ok(Capacity { processors: self.processors, connections })
+        let connections = db::max_connections(&self.server().control).await?;
+        Ok(Capacity { cores: self.cores.clone(), connections, disk: self.free_disk().await? })
     }
 
     /// Begins a series: makes the tables anew and notes what all its runs have in common.
-    pub async fn begin(&mut self, series: Series) -> Result<()> {
-        db::rebuild(&mut self.control).await?;
-        let images = [("db", &self.images.0), ("link", &self.images.1), ("ingester", &self.stack.image("ingester"))];
-        for (role, image) in images {
-            self.conditions.images.push(self.stack.image_facts(role, image).await?);
+    pub async fn begin(&mut self, name: &str, data: DataVolume) -> Result<()> {
+        db::rebuild(&mut self.server_mut().control).await?;
+        let ingester = self.stack.image("ingester");
+        let mut images = Vec::new();
+        for (role, image) in
+            [("db", self.server().image.as_str()), ("link", self.link.image()), ("ingester", &ingester)]
+        {
+            images.push(self.stack.image_facts(role, image).await?);
         }
-        self.conditions.data.clone_from(&series.data.checksum);
+        self.conditions.images = images;
+        self.conditions.data.clone_from(&data.checksum);
         self.conditions.link = Some(self.link_status().await?);
-        self.series = Some(series);
+        let database = self.stack.network("database").await?;
+        let others = places(Placement::Shared, &self.cores).map_err(|error| Failure::new(Exit::Usage, error))?.others;
+        let responder = self.stack.start_responder(&database, &others.to_string()).await?;
+        self.series = Some(Series { name: name.into(), data, responder });
         Ok(())
     }
 
@@ -137,10 +141,14 @@ impl StackStage {
         &self.conditions
     }
 
+    fn places(&self, placement: Placement) -> Result<Places> {
+        places(placement, &self.cores).map_err(|error| Failure::new(Exit::Usage, error).into())
+    }
+
     fn job(&self, cell: &Cell, stop: &StopRule) -> Job {
         Job {
             schema: SCHEMA,
-            dburl: database_url(&self.password, "link"),
+            dburl: database_url(&self.server().password, "link"),
             scheme: cell.scheme,
             statement: cell.statement,
             in_flight: cell.in_flight,
@@ -163,23 +171,26 @@ impl Stage for StackStage {
         let begun = Instant::now();
         let cell = &step.cell;
         let mut conditions = self.conditions.clone();
-        db::empty(&self.control).await?;
-        let keys = db::set_foreign_keys(&self.control, cell.foreign_keys).await?;
-        let commit = db::set_synchronous_commit(&self.control, cell.synchronous_commit).await?;
+        self.use_storage(cell.storage).await?;
+        let control = &self.server().control;
+        db::empty(control).await?;
+        let keys = db::set_foreign_keys(control, cell.foreign_keys).await?;
+        let commit = db::set_synchronous_commit(control, cell.synchronous_commit).await?;
         let setting = |name: &str, asked: String, found: String| Setting { name: name.into(), asked, found };
         conditions.settings = vec![
             setting("foreign_keys", cell.foreign_keys.to_string(), if keys > 0 { "on" } else { "off" }.into()),
             setting("synchronous_commit", cell.synchronous_commit.to_string(), commit),
         ];
-        db::settle(&self.control).await?;
+        db::settle(control).await?;
         let profile = self.profile(&cell.link)?;
         conditions.link = Some(self.set_link(&profile, step.run as u64).await?);
         conditions.link_asked = Some(profile);
-        let places = places(cell.placement, self.processors).map_err(|error| Failure::new(Exit::Usage, error))?;
-        self.place_others(places.others).await?;
+        let places = self.places(cell.placement)?;
+        conditions.shared_core = places.shares_core;
+        self.place_others(&places.others).await?;
         conditions.own_time.prepare = begun.elapsed().as_secs_f64();
         // After settling: a vacuum at a quarter of a processor would take its time.
-        conditions.database = Some(self.limit_database(cell.db_cpus, places.database).await?);
+        conditions.database = Some(self.limit_database(cell.db_cpus, &places.database).await?);
         conditions.own_time.calibrate = begun.elapsed().as_secs_f64() - conditions.own_time.prepare;
         Ok(conditions)
     }
@@ -193,7 +204,7 @@ impl Stage for StackStage {
     ) -> Result<Outcome> {
         let series = self.series.as_ref().context("no series has begun")?;
         let cell = &step.cell;
-        let places = places(cell.placement, self.processors).map_err(|error| Failure::new(Exit::Usage, error))?;
+        let places = self.places(cell.placement)?;
         let spec = RunSpec {
             series: series.name.clone(),
             run: step.run,
@@ -203,29 +214,36 @@ impl Stage for StackStage {
             limits: Limits { cpus: cell.client_cpus, cpuset: places.client.to_string() },
             congestion: cell.congestion,
         };
-        let job = self.job(cell, &step.stop_rule(series.stop));
+        let job = self.job(cell, &step.stop);
         let starting = Instant::now();
         let waiting = self.stack.start(&spec).await?;
         conditions.own_time.start = starting.elapsed().as_secs_f64();
         let calibrating = Instant::now();
-        conditions.client = Some(self.check_client(&waiting, &spec.limits, places.client).await?);
+        conditions.client = Some(self.check_client(&waiting, &spec.limits, &places.client).await?);
         conditions.settings.push(self.congestion(&waiting, cell).await?);
-        conditions.connect = self.connects(&waiting).await?;
+        let profile = conditions.link_asked.clone().context("the link was prepared")?;
+        let (measured, link) = self.measure_link(&waiting, &profile, step.run as u64).await?;
+        conditions.link_measured = Some(measured);
         conditions.own_time.calibrate += calibrating.elapsed().as_secs_f64();
-        let checkpoints = db::checkpoints(&self.control).await?;
-        let (steady, wall) = (Instant::now(), SystemTime::now());
+        let checkpoints = db::checkpoints(&self.server().control).await?;
+        let (steady, wall, own_cpu_before) = (Instant::now(), SystemTime::now(), own_cpu());
         let ended = self.stack.ingest(waiting, &job, stop.asked(), heard).await?;
         conditions.clock_jump = apart(steady, wall);
+        let after = self.link_status().await?;
+        conditions.harness = Harness {
+            lab: own_cpu() - own_cpu_before,
+            link: after.emulation.cpu_us.saturating_sub(link.emulation.cpu_us) as f64 / 1e6,
+        };
         let verifying = Instant::now();
-        conditions.checkpoints = db::checkpoints(&self.control).await? - checkpoints;
-        conditions.link = Some(self.link_status().await?);
+        conditions.checkpoints = db::checkpoints(&self.server().control).await? - checkpoints;
+        conditions.link = Some(after);
         self.after(conditions).await?;
         let mut result = match ended.result() {
             Ok(result) => result,
             Err(failure) => return Ok(Outcome::Failed { error: failure.message, code: failure.exit.code() }),
         };
         let with_geo = job.phases.contains(&Phase::Geo);
-        result.verification = Some(db::verify(&self.control, &result.acknowledged, with_geo).await?);
+        result.verification = Some(db::verify(&self.server().control, &result.acknowledged, with_geo).await?);
         conditions.own_time.verify = verifying.elapsed().as_secs_f64();
         Ok(Outcome::Finished { result })
     }
@@ -233,6 +251,13 @@ impl Stage for StackStage {
     async fn restore(&mut self) -> Result<()> {
         self.tidy().await.map(drop)
     }
+}
+
+/// Processor time this process has used so far, seconds.
+fn own_cpu() -> f64 {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return 0.0 };
+    let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    seconds(usage.user_time()) + seconds(usage.system_time())
 }
 
 /// How far the wall clock and the steady clock went apart since both were read, seconds.

@@ -3,18 +3,17 @@
 use super::StackStage;
 use crate::engine::Waiting;
 use crate::lab::{Experiment, links};
+use crate::model::Backend;
 use crate::model::link::LinkProfile;
+use crate::model::quantity::Delay;
 use crate::wire::emulation::refusal;
 use crate::wire::exit::{Exit, Failure};
-use crate::wire::measured::Quantiles;
+use crate::wire::measured::LinkMeasured;
 use crate::wire::setup::LinkStatus;
 use anyhow::{Context, Result};
 
 /// The agent's program in the link's container.
 const AGENT: &str = "/usr/local/bin/link";
-
-/// Connections that a round trip is told from.
-const CONNECTS: &str = "20";
 
 impl StackStage {
     /// Refuses links that the backend here cannot make, before anything is changed.
@@ -47,15 +46,40 @@ impl StackStage {
         self.ask_link(&["status"]).await
     }
 
-    /// Makes the link so. Returns what it says of itself then.
-    pub(super) async fn set_link(&self, profile: &LinkProfile, seed: u64) -> Result<LinkStatus> {
-        let profile = serde_json::to_string(profile).context("write the profile")?;
-        self.ask_link(&["set", &profile, "--seed", &seed.to_string()]).await
+    /// The least round trip that can be had here.
+    pub(in crate::lab) async fn floor(&self) -> Result<Delay> {
+        Ok(self.link_status().await?.emulation.floor.unwrap_or_default())
     }
 
-    async fn ask_link(&self, words: &[&str]) -> Result<LinkStatus> {
+    /// Makes the link so. Returns what it says of itself then.
+    pub(super) async fn set_link(&self, profile: &LinkProfile, seed: u64) -> Result<LinkStatus> {
+        self.set_link_with(profile, seed, None).await
+    }
+
+    /// The same, by another backend from now on.
+    pub(super) async fn set_link_with(
+        &self,
+        profile: &LinkProfile,
+        seed: u64,
+        backend: Option<Backend>,
+    ) -> Result<LinkStatus> {
+        let (profile, seed) = (serde_json::to_string(profile).context("write the profile")?, seed.to_string());
+        let mut words = vec!["set", &profile, "--seed", &seed];
+        words.extend(backend.into_iter().flat_map(|backend| ["--backend", backend.word()]));
+        self.ask_link(&words).await
+    }
+
+    /// Uses the backend that the experiment asks for, if it asks for one.
+    pub(in crate::lab) async fn use_backend(&self, experiment: &Experiment) -> Result<()> {
+        if experiment.backend.is_some() {
+            self.set_link_with(&LinkProfile::local(), 0, experiment.backend).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn ask_link(&self, words: &[&str]) -> Result<LinkStatus> {
         let command: Vec<&str> = std::iter::once(AGENT).chain(words.iter().copied()).collect();
-        let (code, out, err) = self.stack.exec(&self.link, &command).await?;
+        let (code, out, err) = self.stack.exec(self.link.container(), &command).await?;
         if code != 0 {
             let said = err.trim().trim_start_matches("link: ");
             return Err(Failure::new(Exit::Engine, format!("the link did not {}: {said}", words[0])).into());
@@ -63,14 +87,53 @@ impl StackStage {
         serde_json::from_str(&out).context("read what the link says of itself")
     }
 
-    /// Opens connections through the link, as the ingester will.
-    pub(super) async fn connects(&self, waiting: &Waiting) -> Result<Option<Quantiles>> {
-        let command = ["ingester", "connects", "link:5432", "--count", CONNECTS];
+    /// Measures the link from the ingester's container, against a responder in the database's place, and leaves it
+    /// as it was set, its counters at zero.
+    pub(super) async fn measure_link(
+        &self,
+        waiting: &Waiting,
+        profile: &LinkProfile,
+        seed: u64,
+    ) -> Result<(LinkMeasured, LinkStatus)> {
+        let responder = self.series.as_ref().context("no series has begun")?.responder.address.clone();
+        self.ask_link(&["point", &responder]).await?;
+        let measured = self.probe(waiting, &Effort::of(profile)).await;
+        self.ask_link(&["point", self.server().target()]).await?;
+        Ok((measured?, self.set_link(profile, seed).await?))
+    }
+
+    pub(super) async fn probe(&self, waiting: &Waiting, effort: &Effort) -> Result<LinkMeasured> {
+        let exchanges = effort.exchanges.to_string();
+        let mut command = vec!["ingester", "probe", "link:5432", "--exchanges", &exchanges];
+        let rates = effort.rates.map(|(warm_up, time)| (warm_up.to_string(), time.to_string()));
+        if let Some((warm_up, time)) = &rates {
+            command.extend(["--warm-up", warm_up, "--rate-seconds", time]);
+        }
         let (code, out, err) = self.stack.exec(waiting.container(), &command).await?;
         if code != 0 {
             let message = format!("the link cannot be measured: {}", err.trim());
             return Err(Failure::new(Exit::Engine, message).into());
         }
-        serde_json::from_str(&out).context("read how long connections took")
+        serde_json::from_str(&out).context("read what was measured of the link")
+    }
+}
+
+/// How much of a link is measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Effort {
+    /// Connections opened one after the other, and exchanges on one of them.
+    pub exchanges: usize,
+    /// Each direction's rate: seconds left out first, seconds measured.
+    pub rates: Option<(f64, f64)>,
+}
+
+impl Effort {
+    /// Exchanges for half a second, and rates where one is set: a run must not wait long for them.
+    fn of(profile: &LinkProfile) -> Self {
+        let rtt = profile.rtt().nanos() as f64 / 1e9;
+        let exchanges = (0.5 / rtt.max(0.01)).clamp(5.0, 50.0) as usize;
+        let limited = [profile.up.rate, profile.down.rate].iter().any(|rate| rate.bits_per_second().is_some());
+        // Slow start doubles a window each round trip: ten of them reach any window that is fixed here.
+        Self { exchanges, rates: limited.then_some((f64::max(0.5, 10.0 * rtt), 1.0)) }
     }
 }

@@ -21,7 +21,7 @@ pub(super) async fn control_url(stack: &Stack, db: &Healthy) -> Result<(DbUrl, S
             Failure::new(Exit::Database, format!("the database's password cannot be read: {error}"))
         })?;
         let password = password.trim().to_owned();
-        return Ok((database_url(&password, "db"), password));
+        return Ok((database_url(&password, &db.container().service), password));
     }
     let network = stack.network("database").await?;
     let address = db.address(&network).ok_or_else(|| {

@@ -1,43 +1,69 @@
 //! Putting back whatever a lab may have changed: this one at its end, or one that was killed before.
 
 use super::StackStage;
+use super::server::{service, target};
 use crate::db;
 use crate::engine::{Container, Limits};
-use crate::model::Switch;
 use crate::model::link::LinkProfile;
+use crate::model::{Storage, Switch};
 use anyhow::Result;
 
 impl StackStage {
     /// Leaves the stack as `make up` made it, whoever changed it. Says what there was to put back.
-    pub(super) async fn tidy(&self) -> Result<Vec<String>> {
+    pub(super) async fn tidy(&mut self) -> Result<Vec<String>> {
         let mut put_back = Vec::new();
         let containers = self.stack.sweep().await?;
         if containers > 0 {
             put_back.push(format!("{containers} containers"));
         }
-        for container in [&self.db, &self.link] {
+        self.at = 0;
+        let in_memory = self.stack.find_any(service(Storage::Tmpfs)).await?;
+        let lasting = [&self.server().container, self.link.container()];
+        for container in lasting.into_iter().chain(&in_memory) {
             if self.lift(container).await? {
                 put_back.push(format!("the CPU limit of {}", container.service));
             }
         }
-        if !self.link_status().await?.emulation.profile.is_local() {
+        put_back.extend(self.tidy_link().await?);
+        if let Some(container) = in_memory
+            && self.stack.stop_service(&container).await?
+        {
+            put_back.push("the database in memory".into());
+        }
+        self.servers.truncate(1);
+        let control = &self.server().control;
+        if db::reset_settings(control).await? {
+            put_back.push("settings of the database".into());
+        }
+        if db::foreign_keys(control).await?.is_some_and(|keys| keys < db::FOREIGN_KEYS.len() as i64) {
+            db::empty(control).await?;
+            db::set_foreign_keys(control, Switch::On).await?;
+            put_back.push("foreign keys".into());
+        }
+        Ok(put_back)
+    }
+
+    /// The link: nothing set, its own backend, and the way to the database.
+    async fn tidy_link(&self) -> Result<Vec<String>> {
+        let mut put_back = Vec::new();
+        let found = self.link_status().await?;
+        if found.emulation.backend != found.default_backend {
+            self.set_link_with(&LinkProfile::local(), 0, Some(found.default_backend)).await?;
+            put_back.push(format!("the link's backend ({})", found.default_backend));
+        } else if !found.emulation.profile.is_local() {
             self.set_link(&LinkProfile::local(), 0).await?;
             put_back.push("the link".into());
         }
-        if db::reset_settings(&self.control).await? {
-            put_back.push("settings of the database".into());
-        }
-        if db::foreign_keys(&self.control).await?.is_some_and(|keys| keys < db::FOREIGN_KEYS.len() as i64) {
-            db::empty(&self.control).await?;
-            db::set_foreign_keys(&self.control, Switch::On).await?;
-            put_back.push("foreign keys".into());
+        if found.target != target(Storage::Volume) {
+            self.ask_link(&["point"]).await?;
+            put_back.push("where the link leads".into());
         }
         Ok(put_back)
     }
 
     /// Takes a container's limits away. Says whether there were any.
     pub(super) async fn lift(&self, container: &Container) -> Result<bool> {
-        let (none, found) = (Limits::none(self.processors), self.stack.limits(container).await?);
+        let (none, found) = (Limits::none(self.cores.count()), self.stack.limits(container).await?);
         if found.cpus == none.cpus && (found.cpuset.is_empty() || found.cpuset == none.cpuset) {
             return Ok(false);
         }
