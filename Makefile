@@ -54,8 +54,9 @@ lint: ## Format check and lints
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 unit: ## Only the tests that need no engine
 	$(CARGO) test --locked --lib --bins
-bench: images ## Ratios against pgbench, speeds of SF1 (20 minutes; wants a quiet machine)
+bench: images ## Ratios against pgbench, speeds of SF1, what metrics cost (20 minutes; wants a quiet machine)
 	docker/stack.sh with cargo bench --locked --bench ratios
+	$(CARGO) bench --locked --bench telemetry
 test-e2e: images ## One pass of the whole stack
 	docker/stack.sh e2e
 test-link: ## The link's whole table by nfqueue, minutes long, on a machine that does nothing else (root)

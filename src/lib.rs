@@ -11,6 +11,8 @@ pub mod ingest;
 pub mod lab;
 pub mod link;
 pub mod model;
+pub mod observe;
 pub mod report;
 pub mod series;
+pub mod telemetry;
 pub mod wire;

@@ -4,16 +4,22 @@
 #![allow(clippy::unwrap_used)] // in a test, a panic with its line is the message
 
 use ingest_lab::model::checksum::{ITEM_FACTOR, PRIME, RECORD_FACTOR, ROOT, Tally, element};
-use ingest_lab::model::{Commit, Phase, Reader, Scheme, Statement};
+use ingest_lab::model::{Commit, Phase, Reader, Scheme, Stage, Statement};
 use ingest_lab::wire::exit::Exit;
+use ingest_lab::wire::metrics::PhaseMetrics;
 use ingest_lab::wire::{Job, Line, RunResult, SCHEMA};
 use serde_json::Value;
 
 const CONTRACT: &str = include_str!("../docs/peer-contract.md");
+const METRICS: &str = include_str!("../docs/metrics.md");
 
-/// The fenced example of this kind.
+/// The contract's fenced example of this kind.
 fn example(kind: &str) -> &'static str {
-    let begin = CONTRACT.split_once(&format!("```json {kind}\n")).expect("the example is there").1;
+    example_in(CONTRACT, kind)
+}
+
+fn example_in(text: &'static str, kind: &str) -> &'static str {
+    let begin = text.split_once(&format!("```json {kind}\n")).expect("the example is there").1;
     begin.split_once("```").unwrap().0
 }
 
@@ -62,7 +68,18 @@ fn the_lines_of_the_contract_load_and_are_numbered() {
         assert_eq!(line.seq, number as u64);
         assert_eq!(serde_json::to_value(&line).unwrap(), serde_json::from_str::<Value>(text).unwrap());
     }
-    for event in ["started", "connected", "phase", "progress", "queue-filled", "done", "finished", "failed"] {
+    for event in [
+        "started",
+        "connected",
+        "phase",
+        "progress",
+        "second",
+        "measured",
+        "queue-filled",
+        "done",
+        "finished",
+        "failed",
+    ] {
         assert!(CONTRACT.contains(&format!("\n| `{event}` | ")), "{event}");
     }
 }
@@ -78,6 +95,27 @@ fn the_result_of_the_contract_loads_and_every_field_is_explained() {
     for name in names {
         let words = name.replace('_', " ");
         assert!(prose.contains(&format!("`{name}`")) || prose.contains(&words.replace("while ", "")), "{name}");
+    }
+}
+
+#[test]
+fn the_metrics_of_their_page_load_and_every_field_and_stage_is_explained() {
+    let text = example_in(METRICS, "metrics");
+    let metrics: PhaseMetrics = serde_json::from_str(text).unwrap();
+    let written = serde_json::to_value(&metrics).unwrap();
+    assert_eq!(written, serde_json::from_str::<Value>(text).unwrap(), "the example leaves no field out");
+    for ledger in &metrics.workers {
+        assert!((ledger.balance().unexplained - ledger.unexplained).abs() < 1e-9, "the example's ledger adds up");
+    }
+    let mut names = Vec::new();
+    fields(&written, &mut names);
+    let prose = METRICS.replace(text, "");
+    for name in names.iter().filter(|name| !["stage", "worker"].contains(&name.as_str())) {
+        let explained = [format!("`{name}`"), format!("`{name}[]`"), format!("`process.{name}`")];
+        assert!(name == "process" || explained.iter().any(|one| prose.contains(one)), "{name}");
+    }
+    for stage in Stage::ALL {
+        assert!(METRICS.contains(&format!("\n| `{stage}` | ")), "{stage}");
     }
 }
 

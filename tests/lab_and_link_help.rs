@@ -15,6 +15,7 @@ fn help(program: &str, arguments: &[&str]) -> String {
 fn lab_explains_itself() {
     insta::assert_snapshot!("lab", help("lab", &["--help"]));
     insta::assert_snapshot!("lab-run", help("lab", &["run", "--help"]));
+    insta::assert_snapshot!("lab-report", help("lab", &["report", "--help"]));
 }
 
 #[test]
@@ -52,4 +53,14 @@ fn forwarding_that_is_not_up_is_unhealthy() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state.json");
     Command::cargo_bin("link").unwrap().arg("status").arg("--state").arg(state).assert().code(7);
+}
+
+#[test]
+fn a_series_that_is_not_there_is_a_usage_error_and_no_engine_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::cargo_bin("lab").unwrap();
+    command.current_dir(folder.path()).env("DOCKER_HOST", "unix:///nowhere.sock");
+    let output = command.args(["report", "2015-01-01-quick", "--html"]).assert().code(2);
+    let said = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    assert_eq!(said, "lab: there is no series 2015-01-01-quick in results: `lab list` shows them\n");
 }

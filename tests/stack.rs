@@ -126,8 +126,9 @@ impl Drop for Stack {
         // Not script(): a second panic would hide the first.
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let _ = Process::new("bash")
-            .args(["-c", "COMPOSE_PROFILES=lab,by-hand,storage; export COMPOSE_PROFILES; docker ps -aq --filter label=ingest-lab.stack=$0 \
-                   --filter label=ingest-lab.run | xargs -r docker rm -fv; \
+            .args(["-c", "COMPOSE_PROFILES=lab,by-hand,storage; export COMPOSE_PROFILES; \
+                   for kind in run helper; do docker ps -aq --filter label=ingest-lab.stack=$0 \
+                   --filter label=ingest-lab.$kind | xargs -r docker rm -fv; done; \
                    if docker compose version >/dev/null 2>&1; then c='docker compose'; else c=docker-compose; fi; \
                    $c -p $0 down --volumes; docker volume ls -q --filter label=ingest-lab.stack=$0 | xargs -r docker volume rm"])
             .arg(&self.project)
@@ -198,6 +199,17 @@ fn one_cell_with_limits_and_a_link(stack: &Stack) {
         // Measured before the run, and not counted with it: the counters began anew.
         let up = &record["conditions"]["link"]["emulation"]["up"];
         assert!(up["packets"].as_u64().unwrap() > 0, "{up}");
+        let observed = &record["conditions"]["observed"];
+        assert_eq!(observed["problem"], serde_json::Value::Null);
+        let looks = observed["looks"].as_array().unwrap();
+        let backends = |look: &serde_json::Value| -> u64 {
+            look["backends"].as_array().unwrap().iter().map(|seen| seen["count"].as_u64().unwrap()).sum()
+        };
+        assert!(looks.len() > 5 && looks.iter().any(|look| backends(look) == 2), "{} looks", looks.len());
+        assert!(looks.iter().all(|look| backends(look) <= 3), "two, and for a moment the one that asks for room");
+        assert!(looks.last().unwrap()["on_cpu"].as_f64().unwrap() > 0.1);
+        let used = observed["database"].as_array().unwrap().last().unwrap();
+        assert!(used["throttled_periods"].as_u64().unwrap() > 0, "half a processor: {used}");
         let own = &record["conditions"]["own_time"];
         let beyond: f64 = ["prepare", "start", "verify"].iter().map(|part| own[part].as_f64().unwrap()).sum();
         assert!(beyond <= 5.0, "the lab's own time: {own}");

@@ -144,6 +144,7 @@ impl Ring {
             limit_lines: None,
             seconds: None,
             child: false,
+            metrics: false, // what the schemes cost; measuring them is priced by the bench `telemetry`
         };
         let out = client("ingester", &self.volume, cpus, &["run", "--job", "-"], &serde_json::to_string(&job)?)?;
         let result = finished(&out)?;

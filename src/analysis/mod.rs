@@ -1,7 +1,75 @@
-//! What results say together. Pure: figures in, figures out; nothing is read, asked or printed here.
+//! What results say together. Pure: records in, figures out; nothing is read, asked or printed here.
+//!
+//! ```text
+//! records ─► cells (valid runs, summaries) ─► comparisons (pairs within a block) ─► findings
+//!                         └── scatter, noise floor (the cell that ran twice a block) ──┘
+//! ```
 
+mod cells;
+mod compare;
+mod evidence;
+mod ledger;
+mod limit;
 mod ratio;
+mod scatter;
+#[cfg(test)]
+mod simulations;
+mod student;
 mod summary;
+mod verdict;
 
+pub use cells::CellRuns;
+pub use compare::{Comparison, Finding, Means, Noise};
+pub use evidence::{Window, evidence};
+pub use ledger::{Ledgers, Share, UNEXPLAINED};
+pub use limit::{Confidence, Limit};
 pub use ratio::{LEAST_PAIRS, Ratio};
 pub use summary::Summary;
+pub use verdict::{Bound, Evidence, Verdict, verdict};
+
+use crate::model::{Factor, Part};
+use crate::wire::record::RunRecord;
+
+/// What the runs of a series say together.
+#[derive(Debug, Clone)]
+pub struct Analysis<'a> {
+    /// Each cell with its runs, in the order people read them; the second of a pair of identical ones is the last.
+    pub cells: Vec<CellRuns<'a>>,
+    /// What two identical cells were seen to differ by; none where no block has both.
+    pub noise: Option<Noise<'a>>,
+    /// Every pair of cells that differ in one factor only, those of schemes first.
+    pub comparisons: Vec<Comparison<'a>>,
+}
+
+impl<'a> Analysis<'a> {
+    /// Of a series' runs. Warm-ups and invalid runs are never used.
+    pub fn of(records: &'a [RunRecord]) -> Self {
+        let cells = cells::cells(records);
+        let scatters = scatter::Scatters::of(&cells);
+        let noise = Noise::of(&cells, &scatters);
+        let floor = noise.as_ref().map_or(0.0, |noise| noise.floor);
+        let comparisons =
+            Factor::ALL.iter().flat_map(|factor| compare::family(*factor, &cells, &scatters, floor)).collect();
+        Self { cells, noise, comparisons }
+    }
+
+    /// Factors that have more than one level in this series.
+    pub fn varying(&self) -> Vec<Factor> {
+        Factor::varying(&self.cells.iter().map(|cell| cell.cell).collect::<Vec<_>>())
+    }
+
+    /// The cells, without the one that ran again for the noise.
+    pub fn compared(&self) -> impl Iterator<Item = &CellRuns<'a>> {
+        self.cells.iter().filter(|cell| cell.part == Part::Cell)
+    }
+
+    /// Groups of cells that differ in this factor only, two or more each.
+    pub fn groups(&self, factor: Factor) -> Vec<Vec<&CellRuns<'a>>> {
+        cells::groups(factor, &self.cells)
+    }
+
+    /// The comparisons of one factor.
+    pub fn of_factor(&self, factor: Factor) -> impl Iterator<Item = &Comparison<'a>> {
+        self.comparisons.iter().filter(move |comparison| comparison.factor == factor)
+    }
+}

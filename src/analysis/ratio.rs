@@ -1,17 +1,13 @@
 //! How much faster: the ratio of two sides measured in pairs, with its interval.
 
-/// Student's t at 97.5 %, by degrees of freedom from 1. Source: any table of the t distribution; NIST/SEMATECH
-/// e-Handbook of Statistical Methods, section 1.3.6.7.2.
-const T: [f64; 30] = [
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
-    2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-];
+use super::student;
+use serde::Serialize;
 
 /// The fewest pairs that carry an interval: below, only the range may be told.
 pub const LEAST_PAIRS: usize = 6;
 
 /// The geometric mean of the pairs' ratios, with a 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Ratio {
     /// The middle.
     pub ratio: f64,
@@ -35,7 +31,7 @@ impl Ratio {
         let count = logs.len() as f64;
         let mean = logs.iter().sum::<f64>() / count;
         let variance = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (count - 1.0);
-        let half = T[(logs.len() - 2).min(T.len() - 1)] * (variance / count).sqrt();
+        let half = student::two_sided(0.05, logs.len() - 1) * (variance / count).sqrt();
         Some(Self { ratio: mean.exp(), low: (mean - half).exp(), high: (mean + half).exp(), pairs: logs.len() })
     }
 }

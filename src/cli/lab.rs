@@ -1,15 +1,17 @@
 //! The command line of `lab`.
 
+use super::screen;
 use super::words::word;
-use crate::lab::{self, Overrides, RunConfig, StackConfig};
+use crate::lab::{self, Form, Overrides, ReportConfig, RunConfig, StackConfig};
 use crate::model::limits::Cpus;
 use crate::model::{Backend, Commit, Placement, Scheme, Statement};
 use crate::wire::exit::Exit;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
 
 /// Where results go, and what a shell sees.
-const EXITS: &str = "Results go to results/<date>-<experiment>/, a file a run.
+const EXITS: &str = "Results go to results/<date>-<experiment>/, a file a run, with report.html and report.md.
 
 Exit codes: 0 done and verified · 2 usage · 4 data · 5 database · 6 not verified · 7 engine or stack · \
 8 another lab is using the stack · 130 interrupted";
@@ -54,6 +56,8 @@ enum Verb {
     Run(Box<Run>),
     /// Show what an experiment would run: cells, order, minutes, disk
     Plan(Box<Experiment>),
+    /// Say what a series showed: the answer, the figures, why to believe them
+    Report(Report),
     /// Show experiments, schemes, statement kinds, series and what is running
     List,
     /// Say what this machine can measure, what is missing, and what would disturb
@@ -76,6 +80,35 @@ struct Run {
     /// Run it even if it takes many hours
     #[arg(long)]
     yes: bool,
+}
+
+#[derive(Debug, Args)]
+struct Report {
+    /// A series' name (`lab list` shows them), or its folder
+    series: String,
+    #[command(flatten)]
+    form: ReportForm,
+    /// Write it to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Unless one is given: the first screen, for a terminal.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+struct ReportForm {
+    /// One file with charts that needs no network
+    #[arg(long)]
+    html: bool,
+    /// For a wiki or a pull request
+    #[arg(long)]
+    markdown: bool,
+    /// A line a run
+    #[arg(long)]
+    csv: bool,
+    /// The answers, the figures behind them, and every run
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -142,6 +175,7 @@ async fn run(cli: Cli) -> Result<()> {
             let (experiment, overrides) = experiment.config();
             lab::show_plan(&stack, &experiment, &overrides).await
         }
+        Verb::Report(report) => lab::report(&report.config()),
         Verb::List => lab::list(&stack).await,
         Verb::Doctor { calibrate: false } => lab::doctor(&stack).await,
         Verb::Doctor { calibrate: true } => lab::calibrate(&stack).await,
@@ -152,7 +186,25 @@ async fn run(cli: Cli) -> Result<()> {
 impl Run {
     fn config(self, stack: StackConfig) -> RunConfig {
         let (experiment, overrides) = self.experiment.config();
-        RunConfig { stack, experiment, overrides, resume: self.resume, yes: self.yes }
+        RunConfig { stack, experiment, overrides, resume: self.resume, yes: self.yes, screen: screen() }
+    }
+}
+
+impl Report {
+    fn config(self) -> ReportConfig {
+        let forms = [
+            (self.form.html, Form::Html),
+            (self.form.markdown, Form::Markdown),
+            (self.form.csv, Form::Csv),
+            (self.form.json, Form::Json),
+        ];
+        let wanted = forms.into_iter().find_map(|(is_wanted, form)| is_wanted.then_some(form));
+        let form = wanted.unwrap_or_else(|| match self.output {
+            // A file has no colours and no width of its own.
+            Some(_) => Form::Terminal(crate::report::Screen::PLAIN),
+            None => Form::Terminal(screen()),
+        });
+        ReportConfig { series: self.series, form, output: self.output }
     }
 }
 

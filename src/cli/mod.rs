@@ -7,9 +7,24 @@ mod probe;
 mod progress;
 mod words;
 
+use crate::report::Screen;
 use crate::wire::exit::{Exit, Failure};
 use std::io::IsTerminal;
 use std::process::ExitCode;
+
+/// What standard output is: `COLUMNS` is how `./lab` tells the width of its terminal to the container.
+fn screen() -> Screen {
+    let terminal = std::io::stdout().is_terminal();
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let seen = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    let columns = told.or_else(seen).unwrap_or(Screen::PLAIN.columns);
+    Screen { columns, colours: terminal && colours_wanted() }
+}
+
+/// See no-color.org.
+fn colours_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
 
 /// Ends a program: prints its one error, if it has one, and gives the exit code from the one table.
 pub fn end(program: &str, outcome: anyhow::Result<Exit>) -> ExitCode {
@@ -26,7 +41,7 @@ pub fn end(program: &str, outcome: anyhow::Result<Exit>) -> ExitCode {
 pub fn start_logging(level: tracing::Level) {
     use tracing_subscriber::{EnvFilter, fmt, prelude::*};
     let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colours = std::io::stderr().is_terminal() && colours_wanted();
     tracing_subscriber::registry()
         .with(filter)
         .with(fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(colours))

@@ -36,6 +36,7 @@ impl Progress {
                 rows_a_second(Some(*average))
             ),
             Event::Started { .. } | Event::Done { .. } | Event::Finished { .. } | Event::Failed { .. } => return,
+            Event::Second { .. } | Event::Measured { .. } => return, // for programs
         };
         match &self.bar {
             Some(bar) => {

@@ -9,10 +9,13 @@ use bollard::models::{ContainerUpdateBody, HostConfig};
 /// The engine's period for CPU quotas, µs.
 const PERIOD: i64 = 100_000;
 
-/// Prints what the container's control group says, version 2 or 1: quota and period in a line, then `cpu.stat`.
+/// Prints what the container's control group says, version 2 or 1: quota and period in a line, then `cpu.stat`, then
+/// the processors it may run on.
 const READ_CGROUP: &str = "cd /sys/fs/cgroup; if [ -e cpu.max ]; then cat cpu.max cpu.stat; \
     else for d in cpu cpu,cpuacct; do if [ -e $d/cpu.stat ]; then cd $d; break; fi; done; \
-    echo $(cat cpu.cfs_quota_us cpu.cfs_period_us); cat cpu.stat; fi";
+    echo $(cat cpu.cfs_quota_us cpu.cfs_period_us); cat cpu.stat; fi; \
+    cd /sys/fs/cgroup; for f in cpuset.cpus.effective cpuset/cpuset.effective_cpus cpuset/cpuset.cpus; do \
+    if [ -e $f ]; then echo cpuset $(cat $f); break; fi; done";
 
 /// What a container may use of the processors.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,12 +27,14 @@ pub struct Limits {
 }
 
 /// What a control group says of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     /// Processors' worth of time it allows.
     pub cpus: Cpus,
     /// Periods in which it held somebody back, since the container began.
     pub throttled: u64,
+    /// Processors it may run on, as `0-1,3`; none where it doesn't tell.
+    pub cpuset: Option<String>,
 }
 
 impl Limits {
@@ -93,7 +98,8 @@ fn parse(text: &str) -> Option<Held> {
         quota => Cpus::new(quota.parse::<f64>().ok()? / period.trim().parse::<f64>().ok()?).ok()?,
     };
     let throttled = lines.find_map(|line| line.strip_prefix("nr_throttled ")?.trim().parse().ok()).unwrap_or(0);
-    Some(Held { cpus, throttled })
+    let cpuset = text.lines().find_map(|line| line.strip_prefix("cpuset ")).map(|list| list.trim().to_owned());
+    Some(Held { cpus, throttled, cpuset })
 }
 
 #[cfg(test)]
@@ -109,11 +115,14 @@ mod tests {
 
     #[test]
     fn both_versions_of_control_groups_are_read() {
-        let half = Held { cpus: "0.5".parse().unwrap(), throttled: 7 };
-        assert_eq!(parse("50000 100000\nusage_usec 12\nnr_periods 9\nnr_throttled 7\nthrottled_usec 4"), Some(half));
-        assert_eq!(parse("50000 100000\nnr_periods 9\nnr_throttled 7\nthrottled_time 4"), Some(half));
-        let free = Held { cpus: Cpus::UNLIMITED, throttled: 0 };
-        assert_eq!(parse("max 100000\nnr_throttled 0"), Some(free));
+        let half = Held { cpus: "0.5".parse().unwrap(), throttled: 7, cpuset: Some("0-1,3".into()) };
+        assert_eq!(
+            parse("50000 100000\nusage_usec 12\nnr_periods 9\nnr_throttled 7\nthrottled_usec 4\ncpuset 0-1,3"),
+            Some(half.clone())
+        );
+        assert_eq!(parse("50000 100000\nnr_periods 9\nnr_throttled 7\nthrottled_time 4\ncpuset 0-1,3"), Some(half));
+        let free = Held { cpus: Cpus::UNLIMITED, throttled: 0, cpuset: None };
+        assert_eq!(parse("max 100000\nnr_throttled 0"), Some(free.clone()));
         assert_eq!(parse("-1 100000\nnr_throttled 0"), Some(free));
         assert_eq!(parse(""), None);
     }

@@ -13,12 +13,15 @@ mod ingester;
 mod limits;
 mod responder;
 mod stack;
+mod usage;
+mod watcher;
 
 pub use data::{DataSet, DataVolume};
 pub use ingester::{Ended, RunSpec, Waiting};
 pub use limits::{Held, Limits};
 pub use responder::Responder;
 pub use stack::{Container, Healthy, Network, Running, Stack};
+pub use watcher::Watcher;
 
 use crate::wire::exit::{Exit, Failure};
 use anyhow::Result;

@@ -8,7 +8,8 @@ use crate::census::geo::GeoRecord;
 use crate::census::line::Line;
 use crate::db;
 use crate::db::geo::Columns;
-use crate::model::{Commit, Statement};
+use crate::model::{Commit, Stage, Statement};
+use crate::telemetry::Stages;
 use crate::wire::exit::{Exit, Failure};
 use anyhow::Result;
 use std::sync::atomic::Ordering;
@@ -112,6 +113,8 @@ pub struct Counters<'a> {
     pub acks: &'a mut Acks,
     /// The run's origin on the monotonic clock.
     pub origin: Instant,
+    /// What measures the worker.
+    pub stages: &'a Stages,
 }
 
 impl Counters<'_> {
@@ -152,7 +155,9 @@ pub async fn ingest(
     match record {
         Record::Geo(geo, _) => {
             let columns = Columns::of(geo);
-            session.execute(&prepared.insert_geo, &columns.params()).await?;
+            let params = columns.params();
+            let insert = session.execute(&prepared.insert_geo, &params, Some(counters.stages));
+            counters.stages.time(Stage::Execute, insert).await?;
             counters.rows(1);
             counters.acks.geo(columns.digest());
         }

@@ -11,6 +11,8 @@
 //! Both halves get a waker that swallows the wake-ups they cause each other while they are being polled here anyway;
 //! only those from outside (the socket) reach the runtime.
 
+use crate::model::Stage;
+use crate::telemetry::Stages;
 use futures_util::task::AtomicWaker;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -47,11 +49,33 @@ impl Driven {
     where
         F: Future<Output = Result<T, Error>> + 'a,
     {
+        self.with_encoding(None, request).await
+    }
+
+    /// The same; measures the request's first poll, in which the driver encodes and queues all it is to send.
+    pub async fn with_encoding<'a, F, T>(
+        &'a mut self,
+        encoding: Option<&Stages>,
+        request: impl FnOnce(&'a Client) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>> + 'a,
+    {
         let Self { client, connection, gate, waker } = self;
         let mut request = pin!(request(client));
+        let mut encoding = encoding;
         poll_fn(|task| {
             gate.open_to(task.waker());
             let mut inner = Context::from_waker(waker);
+            if let Some(stages) = encoding.take() {
+                gate.enter();
+                stages.begin(Stage::Encode);
+                let polled = request.as_mut().poll(&mut inner);
+                stages.end(Stage::Encode);
+                if polled.is_ready() {
+                    return polled;
+                }
+            }
             loop {
                 gate.enter();
                 if let Poll::Ready(output) = request.as_mut().poll(&mut inner) {

@@ -2,6 +2,8 @@
 //! Knows the job and the database; knows nothing of containers, links or experiments.
 
 pub mod census;
+mod children;
+mod coordinator;
 mod cpu;
 mod driven;
 mod numeric;
@@ -12,7 +14,8 @@ mod session;
 mod spin;
 mod statement;
 mod stats;
+mod ticker;
 mod worker;
 
-pub use run::{PROGRAM, run};
+pub use run::{Extras, PROGRAM, run};
 pub use spin::spin;

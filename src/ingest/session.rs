@@ -6,6 +6,7 @@
 //! waiting task: no second task, no hop between threads, the same CPU path a row for every scheme.
 
 use super::driven::Driven;
+use crate::telemetry::Stages;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Error, NoTls, Row, Statement};
 
@@ -40,11 +41,17 @@ impl Session {
         }
     }
 
-    /// Runs a prepared statement that returns no rows; gives the number of rows it touched.
-    pub async fn execute(&mut self, statement: &Statement, params: Params<'_>) -> Result<u64, Error> {
+    /// Runs a prepared statement that returns no rows; gives the number of rows it touched. `encoding`, where given,
+    /// measures how long it takes to encode the parameters; the blocking driver doesn't let that be seen.
+    pub async fn execute(
+        &mut self,
+        statement: &Statement,
+        params: Params<'_>,
+        encoding: Option<&Stages>,
+    ) -> Result<u64, Error> {
         match self {
             Self::Blocking(client) => client.execute(statement, params),
-            Self::Driven(driven) => driven.with(|client| client.execute(statement, params)).await,
+            Self::Driven(driven) => driven.with_encoding(encoding, |client| client.execute(statement, params)).await,
         }
     }
 

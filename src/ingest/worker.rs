@@ -6,8 +6,9 @@ use super::session::Session;
 use super::statement;
 use super::stats::{Acks, Live, PhaseLog};
 use crate::db;
-use crate::model::Phase;
-use crate::wire::{Acknowledged, Cpu, Job};
+use crate::model::{Phase, Stage};
+use crate::telemetry::{Stages, Telemetry};
+use crate::wire::{Acknowledged, Job, RunResult};
 use anyhow::Result;
 use async_channel::Receiver;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +32,10 @@ pub struct Context {
     pub messages: mpsc::Sender<Message>,
     /// Set when no further record may be taken.
     pub stop: Arc<AtomicBool>,
+    /// What measures the workers.
+    pub telemetry: Telemetry,
+    /// Closed when connections may be: until then the coordinator looks at them.
+    pub hold: Receiver<()>,
 }
 
 /// What workers tell the coordinator.
@@ -45,7 +50,7 @@ pub enum Message {
     Unreadable(anyhow::Error),
     /// A worker found a phase's queue closed and empty.
     PhaseDone(PhaseLog),
-    /// A worker ended; processor time of its child process, by phase, where it had one.
+    /// A worker ended.
     Ended(Result<Ended>),
 }
 
@@ -53,10 +58,18 @@ pub enum Message {
 pub struct Ended {
     /// What the database confirmed to it.
     pub acknowledged: Acknowledged,
-    /// Processor time a child process spent, a phase each.
-    pub child_cpu: Vec<Cpu>,
-    /// Largest memory of a child process.
-    pub child_memory: u64,
+    /// The account of its child process, where it had one.
+    pub child: Option<Child>,
+}
+
+/// A child process's account.
+pub struct Child {
+    /// Its worker's number.
+    pub worker: usize,
+    /// All that it told.
+    pub result: Box<RunResult>,
+    /// When it was handed its first record and when the last came back, a phase each.
+    pub busy: Vec<Option<(Instant, Instant)>>,
 }
 
 impl Context {
@@ -72,8 +85,7 @@ impl Context {
 
     /// Tells the coordinator how a worker ended.
     pub fn ended(&self, result: Result<Acks>) {
-        let ended =
-            |acks: Acks| Ended { acknowledged: acks.into_acknowledged(), child_cpu: Vec::new(), child_memory: 0 };
+        let ended = |acks: Acks| Ended { acknowledged: acks.into_acknowledged(), child: None };
         self.tell(Message::Ended(result.map(ended)));
     }
 
@@ -94,28 +106,41 @@ pub struct Bench {
     prepared: Prepared,
 }
 
-/// Prepares the workload's statements on a fresh connection and says so.
-pub async fn ready(context: &Context, mut session: Session) -> Result<Bench> {
-    let prepared = Prepared::on(&mut session).await.map_err(|error| context.explain(&error))?;
+/// Opens a connection, prepares the workload's statements on it, and says so.
+pub async fn ready(
+    context: &Context,
+    stages: &Stages,
+    open: impl Future<Output = Result<Session, tokio_postgres::Error>>,
+) -> Result<Bench> {
+    let opened = async {
+        let mut session = open.await?;
+        let prepared = Prepared::on(&mut session).await?;
+        Ok((session, prepared))
+    };
+    let opened = stages.time(Stage::Connect, opened).await;
+    let (session, prepared) = opened.map_err(|error| context.explain(&error))?;
+    stages.settled();
     context.tell(Message::Connected);
     Ok(Bench { session, prepared })
 }
 
 /// Works through all phases with the given connections in turn (one, except for `serial`).
-pub async fn work(context: &Context, worker: usize, benches: &mut [Bench]) -> Result<Acks> {
+pub async fn work(context: &Context, worker: usize, stages: &Stages, benches: &mut [Bench]) -> Result<Acks> {
     let mut acks = Acks::default();
     let mut turn = 0;
     for (phase, queue) in &context.phases {
         let mut log = PhaseLog::default();
-        while let Some(batch) = take(context, *phase, queue).await {
+        while let Some(batch) = take(context, *phase, queue, stages, log.first_taken.is_none()).await {
             log.first_taken.get_or_insert_with(Instant::now);
-            let mut counters =
-                Counters { live: &context.live[worker], log: &mut log, acks: &mut acks, origin: context.origin };
+            let (live, origin) = (&context.live[worker], context.origin);
+            let mut counters = Counters { live, log: &mut log, acks: &mut acks, origin, stages };
             process(context, *phase, &mut benches[turn], &batch, &mut counters).await?;
             turn = (turn + 1) % benches.len();
         }
+        stages.phase_ends(context.job.child);
         context.tell(Message::PhaseDone(log));
     }
+    let _ = context.hold.recv().await; // nothing is ever sent: it ends when the coordinator lets go
     Ok(acks)
 }
 
@@ -145,11 +170,22 @@ async fn process(
 
 /// The next record, or none when the phase is over. A geographic record is one row, so a kind that sends before it
 /// waits takes what is there without waiting, up to its window; the data phase has a window of rows in each line.
-async fn take(context: &Context, phase: Phase, queue: &Receiver<Record>) -> Option<Vec<Record>> {
+async fn take(
+    context: &Context,
+    phase: Phase,
+    queue: &Receiver<Record>,
+    stages: &Stages,
+    first: bool,
+) -> Option<Vec<Record>> {
     if context.stopped() {
         return None;
     }
-    let mut batch = vec![queue.recv().await.ok()?];
+    stages.begin(Stage::Queue);
+    let mut batch = vec![queue.recv().await.ok()?]; // the end of the phase ends the wait for it
+    if first && context.job.child {
+        stages.phase_begins();
+    }
+    stages.end(Stage::Queue);
     if phase == Phase::Geo && statement::pipelines(context.job.statement) {
         while batch.len() < context.job.in_flight
             && let Ok(record) = queue.try_recv()

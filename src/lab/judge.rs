@@ -103,6 +103,10 @@ fn limit(side: &str, check: &CpuCheck) -> Option<String> {
     if let Some(cgroup) = check.cgroup.filter(|cgroup| *cgroup != asked) {
         return Some(format!("the {side} was to have {asked} CPUs, its control group says {cgroup}"));
     }
+    if check.cpuset != check.cpuset_asked {
+        let (asked, found) = (&check.cpuset_asked, &check.cpuset);
+        return Some(format!("the {side} was to run on processors {asked}, its control group says {found}"));
+    }
     (!check.within_tolerance()).then(|| {
         let (measured, most) = (check.measured, CpuCheck::TOLERANCE * 100.0);
         format!("the {side} was to have {asked} CPUs and got {measured:.3}: more than {most:.0} % off")
@@ -231,6 +235,13 @@ mod tests {
                         Some(CpuCheck { cgroup: Some("1".parse().unwrap()), ..check("0.5", 0.5) });
                 },
                 "control group says 1",
+            ),
+            (
+                |run| {
+                    let one = CpuCheck { cpuset_asked: "0".into(), cpuset: "0-3".into(), ..check("0.5", 0.5) };
+                    run.conditions.client = Some(one);
+                },
+                "the client was to run on processors 0, its control group says 0-3",
             ),
             (
                 |run| {

@@ -1,7 +1,7 @@
 //! The orchestrator: turns an experiment into a plan, plays it on a stage, keeps every run.
 //!
 //! ```text
-//! experiment.toml ─► plan (cells, seeded order) ─► run loop ─► series folder ─► table
+//! experiment.toml ─► plan (cells, seeded order) ─► run loop ─► series folder ─► report
 //!                                                     └── Stage: prepare, ingest, restore
 //! ```
 //! It speaks to containers through `engine` and to the database through `db`, never itself.
@@ -15,6 +15,7 @@ mod links;
 mod placement;
 mod plan;
 mod progress;
+mod reporting;
 mod run_loop;
 mod session;
 mod stack_stage;
@@ -28,6 +29,7 @@ pub use calibration::calibrate;
 pub use doctor::doctor;
 pub use experiment::{CellSpan, EXPERIMENTS, Experiment, Overrides, StopRule};
 pub use plan::{Estimate, Step, estimate, fit, plan, shorten};
+pub use reporting::{Form, ReportConfig, report};
 pub use session::{RunConfig, run};
 pub use stack_stage::Capacity;
 pub use stage::Stage;

@@ -35,6 +35,8 @@ pub struct Step {
     pub cell: Cell,
     /// When the run ends.
     pub stop: StopRule,
+    /// When it was to end before anything was shortened.
+    pub planned: StopRule,
 }
 
 /// Every run of a series, in order: a warm-up; then blocks, of which odd ones are shuffled by the seed and each even
@@ -47,7 +49,7 @@ pub fn plan(experiment: &Experiment) -> Vec<Step> {
     order.push((Part::Twin, first.clone()));
     let stop = experiment.stop;
     let short = StopRule { seconds: Some(stop.seconds.map_or(WARM_UP, |seconds| seconds.min(WARM_UP))), ..stop };
-    let mut steps = vec![Step { run: 0, block: 0, part: Part::WarmUp, cell: first, stop: short }];
+    let mut steps = vec![Step { run: 0, block: 0, part: Part::WarmUp, cell: first, stop: short, planned: short }];
     for block in 1..=experiment.blocks {
         if block % 2 == 1 {
             shuffle(&mut order, &mut rng);
@@ -55,7 +57,7 @@ pub fn plan(experiment: &Experiment) -> Vec<Step> {
             order.reverse();
         }
         for (part, cell) in &order {
-            steps.push(Step { run: steps.len(), block, part: *part, cell: cell.clone(), stop });
+            steps.push(Step { run: steps.len(), block, part: *part, cell: cell.clone(), stop, planned: stop });
         }
     }
     steps
@@ -98,24 +100,25 @@ pub fn fit(experiment: &mut Experiment) -> Vec<String> {
     done
 }
 
-/// Keeps a series within its budget while it runs: `used` seconds went into the `done` runs so far, and `left` are
-/// to come. Runs that set a quota keep their length: they need its periods. Says what was done.
-pub fn shorten(left: &mut [Step], used: f64, done: usize, budget: f64) -> Option<String> {
-    let expected = used + left.len() as f64 * used / done.max(1) as f64;
+/// Keeps a series within its budget while it runs: `used` seconds went into the runs `done` so far, `left` are to
+/// come. What a run takes besides its data phase is what it took so far; from that the length follows which the others
+/// may have, at most the one planned. Runs that set a quota keep theirs: they need its periods. Says what was done.
+pub fn shorten(done: &[Step], left: &mut [Step], used: f64, budget: f64) -> Option<String> {
+    let planned = |step: &Step| step.planned.seconds;
+    let lasted: Option<f64> = done.iter().map(|step| step.stop.seconds).sum();
+    let besides = ((used - lasted?) / done.len().max(1) as f64).max(0.0);
     let quota = |step: &Step| step.cell.client_cpus.count().or(step.cell.db_cpus.count()).is_some();
+    let kept: f64 = left.iter().filter(|step| quota(step)).filter_map(planned).sum();
     let free = left.iter().filter(|step| !quota(step)).count();
-    if expected <= budget || free == 0 {
-        return None;
-    }
-    let cut = (expected - budget) / free as f64;
+    let each = (budget - used - besides * left.len() as f64 - kept) / free.max(1) as f64;
     let mut said = None;
     for step in left.iter_mut().filter(|step| !quota(step)) {
-        let Some(seconds) = step.stop.seconds else { continue };
-        let shorter = (seconds - cut).max(SHORTEST.min(seconds));
-        if shorter < seconds {
-            step.stop.seconds = Some(shorter);
-            said = Some(format!("runs are shortened to {shorter:.1} s from here on, to end within the budget"));
+        let Some(planned) = planned(step) else { continue };
+        let seconds = each.clamp(SHORTEST.min(planned), planned);
+        if step.stop.seconds.is_some_and(|now| now - seconds > 0.1) {
+            said = Some(format!("runs are shortened to {seconds:.1} s from here on, to end within the budget"));
         }
+        step.stop.seconds = Some(seconds);
     }
     said
 }
@@ -132,6 +135,7 @@ fn shuffle<T>(cells: &mut [T], rng: &mut ChaCha8Rng) {
 mod tests {
     use super::super::testing::experiment;
     use super::*;
+    use crate::model::limits::Cpus;
 
     #[test]
     fn after_a_warm_up_every_block_runs_every_cell_once_and_one_as_a_pair() {
@@ -181,17 +185,26 @@ mod tests {
 
     #[test]
     fn a_series_that_runs_late_is_shortened_for_the_rest_but_not_where_a_quota_is_set() {
-        let mut limited = experiment(2);
-        limited.stop.seconds = Some(8.0);
-        let mut steps = plan(&limited);
-        assert_eq!(shorten(&mut steps[4..], 40.0, 4, 70.0), None, "4 runs took 40 s, 3 more fit");
-        steps[5].cell.db_cpus = "0.5".parse().unwrap();
-        let said = shorten(&mut steps[4..], 40.0, 4, 66.0).unwrap();
-        assert!(said.contains("shortened to 6.0 s"), "{said}");
-        let seconds: Vec<f64> = steps[4..].iter().filter_map(|step| step.stop.seconds).collect();
-        assert_eq!(seconds, [6.0, 8.0, 6.0]);
-        shorten(&mut steps[4..], 40.0, 4, 10.0).unwrap();
-        assert_eq!(steps[4].stop.seconds, Some(SHORTEST));
+        let mut late = experiment(2);
+        late.stop.seconds = Some(8.0);
+        let mut steps = plan(&late);
+        steps[0].stop.seconds = Some(8.0);
+        let mut after = |used: f64, budget: f64, limited: bool| {
+            let (done, left) = steps.split_at_mut(4);
+            left[1].cell.db_cpus = if limited { "0.5".parse().unwrap() } else { Cpus::UNLIMITED };
+            left[1].stop = left[1].planned;
+            let said = shorten(done, left, used, budget);
+            (said, left.iter().filter_map(|step| step.stop.seconds).collect::<Vec<f64>>())
+        };
+        // 4 runs of 8 s took 40 s: 2 s besides each, so 3 more take 30 s.
+        assert_eq!(after(40.0, 70.0, false), (None, vec![8.0; 3]));
+        let (said, seconds) = after(40.0, 67.0, false);
+        assert!(said.unwrap().contains("shortened to 7.0 s") && seconds == [7.0; 3]);
+        let (_, seconds) = after(40.0, 66.0, true);
+        assert_eq!(seconds, [6.0, 8.0, 6.0], "the one with a quota keeps its length");
+        let (_, seconds) = after(40.0, 10.0, false);
+        assert_eq!(seconds, [SHORTEST; 3]);
+        assert_eq!(after(40.0, 90.0, false), (None, vec![8.0; 3]), "and grows back where there is time");
     }
 
     #[test]

@@ -61,8 +61,10 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
         let (begun, earlier) = (Instant::now(), played.records.len());
         let mut steps = steps.to_vec();
         for at in 0..steps.len() {
-            if earlier == 0 && at > 0 && steps[at - 1].block < steps[at].block {
-                self.keep_to_budget(&mut steps[at..], begun, at);
+            // Not after the warm-up alone: it is colder than the others.
+            if earlier == 0 && at > 1 && steps[at - 1].block < steps[at].block {
+                let (done, left) = steps.split_at_mut(at);
+                self.keep_to_budget(done, left, begun);
             }
             let step = &steps[at];
             if is_done(&played.records, step) {
@@ -96,9 +98,9 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
     }
 
     /// Before each block: what is to come is made shorter where the budget would be overrun.
-    fn keep_to_budget(&mut self, left: &mut [Step], begun: Instant, done: usize) {
+    fn keep_to_budget(&mut self, done: &[Step], left: &mut [Step], begun: Instant) {
         let used = begun.elapsed().as_secs_f64();
-        if let Some(said) = self.budget.and_then(|budget| shorten(left, used, done, budget)) {
+        if let Some(said) = self.budget.and_then(|budget| shorten(done, left, used, budget)) {
             self.progress.say(&said);
         }
     }
@@ -148,7 +150,7 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
     fn provisional(&self, steps: &[Step], step: &Step, records: &[RunRecord]) {
         let ends = |block: usize| steps.iter().rev().find(|s| s.block == block).is_some_and(|last| last == step);
         if step.block == 1 && ends(1) && steps.last().is_some_and(|last| last.block > 1) {
-            self.progress.say(&format!("provisional, after one block:\n{}", report::table(records)));
+            self.progress.say(&format!("provisional, after one block:\n{}", report::provisional(records)));
         }
     }
 }

@@ -7,10 +7,10 @@ use super::run_loop::{Keep, Names, Played, Player};
 use super::stack_stage::StackStage;
 use super::stage::Stage;
 use super::stop::Stop;
-use super::{StackConfig, data};
+use super::{StackConfig, data, reporting};
 use crate::engine::Stack;
 use crate::model::{Part, units};
-use crate::report;
+use crate::report::Screen;
 use crate::series::{Folder, RESULTS};
 use crate::wire::SCHEMA;
 use crate::wire::exit::{Exit, Failure};
@@ -36,15 +36,17 @@ pub struct RunConfig {
     pub resume: Option<String>,
     /// Whether a series of many hours was confirmed.
     pub yes: bool,
+    /// What the first screen is shown on.
+    pub screen: Screen,
 }
 
-/// Runs an experiment and prints its table; every run is saved before the next begins.
+/// Runs an experiment and prints its first screen; every run is saved before the next begins.
 pub async fn run(config: &RunConfig) -> Result<()> {
     let stop = Stop::on_signals()?;
     let wanted = Wanted::from(config)?;
     let stack = config.stack.connect().await?;
     tokio::select! {
-        outcome = series(&stack, &wanted, &stop) => outcome,
+        outcome = series(&stack, &wanted, &stop, config.screen) => outcome,
         () = stop.now() => {
             // Whatever was going on is dropped; neither its container nor its limits must go on without us.
             let put_back = tokio::time::timeout(LAST_SWEEP, put_back(&stack)).await;
@@ -85,7 +87,7 @@ impl Wanted {
     }
 }
 
-async fn series(stack: &Stack, wanted: &Wanted, stop: &Stop) -> Result<()> {
+async fn series(stack: &Stack, wanted: &Wanted, stop: &Stop, screen: Screen) -> Result<()> {
     let experiment = &wanted.experiment;
     let steps = plan(experiment);
     let mut progress = Progress::for_people(steps.len());
@@ -113,10 +115,10 @@ async fn series(stack: &Stack, wanted: &Wanted, stop: &Stop) -> Result<()> {
         budget: experiment.budget,
     };
     let played = player.play(&steps, records).await;
-    show(experiment, &folder, &played);
+    let shown = show(experiment, &folder, &played, screen);
     match played.error {
         Some(error) => Err(error),
-        None => all_verified(&played.records),
+        None => shown.and_then(|()| all_verified(&played.records)),
     }
 }
 
@@ -181,21 +183,16 @@ fn setup(stage: &StackStage) -> Setup {
     }
 }
 
-/// The answer on standard output, where it is on standard error.
-fn show(experiment: &Experiment, folder: &Folder, played: &Played) {
+/// The answer on standard output, where it is on standard error; the whole report in the series' folder.
+fn show(experiment: &Experiment, folder: &Folder, played: &Played, screen: Screen) -> Result<()> {
     if played.records.is_empty() {
-        return;
+        return Ok(());
     }
-    println!("{}: {}\n", experiment.name, experiment.question);
-    println!("{}", report::table(&played.records));
-    let link = played.records.last().and_then(|record| record.conditions.link.as_ref());
-    if let Some(link) = link {
-        println!("link: forwarding by {}, emulation by {}", link.forwarding, link.emulation.backend);
-    }
-    println!("results: {}", folder.path().display());
+    let mut text = reporting::leave(folder, experiment, &played.records, screen);
     if played.error.is_some() {
-        println!("go on with it: ./lab run --resume {}", folder.name());
+        text.push_str(&format!("  go on with it: ./lab run --resume {}\n", folder.name()));
     }
+    reporting::print(&text)
 }
 
 fn all_verified(records: &[RunRecord]) -> Result<()> {

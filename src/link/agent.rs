@@ -91,9 +91,11 @@ impl<'a> Agent<'a> {
     }
 
     async fn point(&mut self, target: Option<String>) -> Result<()> {
-        self.target = target.unwrap_or_else(|| self.config.target.clone());
-        let address = target::resolve(&self.target).await?;
-        self.go_to(address).await
+        let target = target.unwrap_or_else(|| self.config.target.clone());
+        let address = target::resolve(&target).await?;
+        self.go_to(address).await?;
+        self.target = target; // only now: the status names where connections really go
+        Ok(())
     }
 
     /// Looks the target up again, and forwards to where it is now; says whether it moved.

@@ -3,11 +3,11 @@
 //!
 //! A connection begins with one byte: what is wanted ([`Wish`]).
 
+pub use crate::model::clock::nanos as clock;
 pub use crate::wire::measured::WINDOW;
 use anyhow::{Context, Result};
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{RcvBuf, SndBuf};
-use nix::time::{ClockId, clock_gettime};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
@@ -30,12 +30,6 @@ pub const REPORTS: Duration = Duration::from_millis(50);
 
 /// Bytes of a question and of its answer.
 pub(super) const MESSAGE: usize = 16;
-
-/// Nanoseconds of the machine's monotonic clock: two processes on one machine read the same.
-pub fn clock() -> u64 {
-    clock_gettime(ClockId::CLOCK_MONOTONIC)
-        .map_or(0, |time| time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
-}
 
 /// Answers connections until the process ends.
 pub fn respond(listener: &TcpListener) -> Result<()> {

@@ -3,9 +3,12 @@
 
 pub mod cell;
 pub mod checksum;
+pub mod clock;
+pub mod factor;
 pub mod limits;
 pub mod link;
 pub mod nearest;
+pub mod poisson;
 pub mod profiles;
 pub mod quantity;
 pub mod seconds;
@@ -144,6 +147,43 @@ words! {
         Cell => "one of the experiment's cells",
         Twin => "a cell once more: what differs between the two is noise",
         WarmUp => "the first run, which never counts",
+    }
+}
+
+words! {
+    /// What a part of the ingester is at. Except for `ready` and `poll`, stages of one worker follow each other
+    /// (`encode` lies inside `execute`).
+    Stage {
+        Read => "a record is read out of its archive and parsed",
+        Queue => "a worker waits for a record",
+        Connect => "a connection is opened and its statements are prepared",
+        Begin => "BEGIN is sent and answered",
+        Select => "a SELECT is sent and answered",
+        Execute => "an INSERT, or a window of them, is sent and answered",
+        Commit => "COMMIT is sent and answered",
+        Encode => "parameters become the protocol's bytes",
+        Ready => "a task that was woken waits for a thread of its runtime",
+        Poll => "a task runs, from the start of its poll to the end",
+    }
+}
+
+words! {
+    /// What cells can differ in, by the name of [`cell::Cell`]'s field.
+    Factor {
+        Scheme => "how the client schedules work",
+        Statement => "how rows are sent",
+        Commit => "transaction grain",
+        Pool => "workers, each with one connection",
+        InFlight => "requests sent before waiting",
+        Reader => "where the records are read and parsed",
+        Link => "the path to the database",
+        ClientCpus => "processor time of the client",
+        DbCpus => "processor time of the database",
+        Placement => "which processors client and database run on",
+        Congestion => "TCP congestion control of the client's end",
+        SynchronousCommit => "whether a commit waits for the disk",
+        ForeignKeys => "the two foreign keys of data_element",
+        Storage => "where the database keeps its files",
     }
 }
 

@@ -34,6 +34,36 @@ fn grouped(digits: &str) -> String {
     text
 }
 
+/// Two ends of an interval or a range: `8,740-9,080`.
+pub fn between(ends: (f64, f64), one: fn(f64) -> String) -> String {
+    format!("{}-{}", one(ends.0), one(ends.1))
+}
+
+/// A multiple: two decimals, more where it is small: `1.01`, `0.079`, `12.1`.
+pub fn multiple(value: f64) -> String {
+    if value.abs() < 0.0995 { format!("{value:.3}") } else { number(value) }
+}
+
+/// A part of a whole as a percentage: `2.3 %`, `12 %`.
+pub fn percent(part: f64) -> String {
+    let value = part * 100.0;
+    if !value.is_finite() {
+        return "n/a".into();
+    }
+    if value.abs() < 9.95 { format!("{value:.1} %") } else { format!("{} %", grouped(&format!("{value:.0}"))) }
+}
+
+/// Nanoseconds as milliseconds, without the unit.
+pub fn milliseconds(nanoseconds: f64) -> String {
+    let value = nanoseconds / 1e6;
+    if value.abs() < 0.0995 { format!("{value:.3}") } else { number(value) }
+}
+
+/// A rate in few characters: `9,801`, from a hundred thousand on `1,790 k`.
+pub fn rate(value: f64) -> String {
+    if value < 99_999.5 { number(value) } else { format!("{} k", number((value / 1_000.0).round())) }
+}
+
 /// A rate in rows a second, or `n/a` where there was no time to measure one.
 pub fn rows_a_second(rate: Option<f64>) -> String {
     rate.map_or_else(|| "n/a".into(), number)
@@ -81,6 +111,11 @@ mod tests {
     fn sizes_and_times_carry_their_unit() {
         assert_eq!(bytes(1536), "1.5 KiB");
         assert_eq!(bytes(12), "12 B");
+        assert_eq!(rate(1_789_600.0), "1,790 k");
+        assert_eq!(milliseconds(20_140_000.0), "20.1");
+        assert_eq!(milliseconds(42_000.0), "0.042");
+        assert_eq!((percent(0.0231), percent(0.12), percent(12.0)), ("2.3 %".into(), "12 %".into(), "1,200 %".into()));
+        assert_eq!(between((0.0784, 1.04), multiple), "0.078-1.04");
         assert_eq!(duration(470.0), "7 min 50 s");
         assert_eq!(duration(0.42), "0.42 s");
         assert_eq!(duration(7_500.0), "2 h 05 min");

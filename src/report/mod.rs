@@ -1,5 +1,133 @@
-//! Results as text for people. Pure: records in, text out.
+//! Results for people and programs. Pure: records in, text out; one view, shown in several forms.
+//!
+//! ```text
+//! records ─► analysis ─► Report: answers, table, why believe it, what doesn't count, what was not shown
+//!                           └─► terminal (80 or 120 columns) · Markdown · HTML with charts · CSV · JSON
+//! ```
 
+mod answer;
+mod bounds;
+#[cfg(test)]
+mod browser;
+mod chart;
+mod export;
+mod html;
+mod markdown;
+mod names;
 mod table;
+mod terminal;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod why;
 
-pub use table::table;
+pub use answer::{Answer, Line};
+pub use terminal::{Screen, provisional};
+pub use why::Fact;
+
+use crate::analysis::Analysis;
+use crate::model::{Part, units};
+use crate::wire::record::RunRecord;
+use names::Names;
+
+/// What a report is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// The series' name.
+    pub series: &'a str,
+    /// The experiment's name.
+    pub experiment: &'a str,
+    /// What the experiment asks.
+    pub question: &'a str,
+    /// Its runs, in order.
+    pub records: &'a [RunRecord],
+    /// Where they are kept.
+    pub path: &'a str,
+}
+
+/// A series as it is told: the same content whatever the form.
+#[derive(Debug, Clone)]
+pub struct Report<'a> {
+    source: Source<'a>,
+    analysis: Analysis<'a>,
+    names: Names,
+    answers: Vec<Answer>,
+    facts: Vec<Fact>,
+    invalid: Vec<Invalid>,
+    not_shown: Vec<String>,
+}
+
+/// A run that does not count.
+#[derive(Debug, Clone, serde::Serialize)]
+struct Invalid {
+    run: usize,
+    attempt: u32,
+    cell: String,
+    why: String,
+}
+
+impl<'a> Report<'a> {
+    /// Of a series.
+    pub fn of(source: Source<'a>) -> Self {
+        let analysis = Analysis::of(source.records);
+        let names = Names::of(&analysis);
+        let answers = answer::answers(&analysis, &names);
+        let facts = why::facts(&analysis, &names);
+        let not_shown = why::not_shown(&analysis);
+        let invalid = counted(source.records).filter(|record| !record.is_valid()).map(|record| Invalid {
+            run: record.run,
+            attempt: record.attempt,
+            cell: names.cell(&record.cell),
+            why: reasons(record),
+        });
+        Self { invalid: invalid.collect(), source, analysis, names, answers, facts, not_shown }
+    }
+
+    /// One line of figures: how many runs count, whether all rows verified, how long it took.
+    fn tally(&self) -> String {
+        let all = counted(self.source.records).count();
+        let valid = counted(self.source.records).filter(|record| record.is_valid()).count();
+        let finished: Vec<_> = counted(self.source.records).filter_map(RunRecord::result).collect();
+        let verified =
+            finished.iter().filter(|run| run.verification.as_ref().is_some_and(|found| found.verified)).count();
+        let rows = match verified {
+            0 => "no run verified".into(),
+            _ if verified == all => "every row verified".into(),
+            _ => format!("the rows of {verified} runs verified"),
+        };
+        let mut parts = vec![format!("{valid} of {all} runs valid"), rows];
+        parts.extend(self.seconds().map(units::duration));
+        parts.join(" · ")
+    }
+
+    /// From the first run's start to the last one's end, seconds.
+    fn seconds(&self) -> Option<f64> {
+        let spans = self
+            .source
+            .records
+            .iter()
+            .filter_map(RunRecord::result)
+            .filter(|run| run.began > 0.0)
+            .map(|run| (run.began, run.began + run.phases.iter().map(|phase| phase.seconds).sum::<f64>()));
+        let (first, last) =
+            spans.fold((f64::INFINITY, 0.0_f64), |(first, last), (from, to)| (first.min(from), last.max(to)));
+        (last > first).then_some(last - first)
+    }
+
+    /// Where the engine's stand-in images, a relay or the like put a question mark.
+    fn warnings(&self) -> impl Iterator<Item = &Fact> {
+        self.facts.iter().filter(|fact| fact.warning)
+    }
+}
+
+/// Every run but the warm-ups.
+fn counted(records: &[RunRecord]) -> impl Iterator<Item = &RunRecord> {
+    records.iter().filter(|record| record.part != Part::WarmUp)
+}
+
+/// Why a run doesn't count, on one line: what a container said at its end stays in the run's file.
+fn reasons(record: &RunRecord) -> String {
+    let first: Vec<&str> = record.invalid.iter().filter_map(|reason| reason.lines().next()).collect();
+    first.join("; ").trim_end_matches("; its last words:").to_owned()
+}

@@ -122,6 +122,12 @@ impl Folder {
         Ok(runs)
     }
 
+    /// Keeps a report beside the runs it tells of. Returns where.
+    pub fn save_report(&self, name: &str, contents: &str) -> Result<PathBuf> {
+        self.write(name, contents.as_bytes())?;
+        Ok(self.path.join(name))
+    }
+
     fn write(&self, name: &str, contents: &[u8]) -> Result<()> {
         let path = self.path.join(name);
         let written = || -> std::io::Result<()> {

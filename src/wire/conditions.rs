@@ -1,8 +1,9 @@
 //! The conditions a run ran under: what was asked for next to what was found, and what preparing it took.
 
-use super::measured::LinkMeasured;
+use super::measured::{LinkMeasured, Quantiles};
 use super::setup::{EngineFacts, ImageFacts, LinkStatus};
 use super::spin::Spin;
+use super::watched::Observed;
 use crate::model::limits::Cpus;
 use crate::model::link::LinkProfile;
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,9 @@ pub struct Conditions {
     /// Client and database ran on hardware threads of the same core, although they were to be apart.
     #[serde(default)]
     pub shared_core: bool,
+    /// What was seen of both sides while the ingester ran.
+    #[serde(default)]
+    pub observed: Option<Observed>,
     /// What measuring cost while the ingester ran.
     #[serde(default)]
     pub harness: Harness,
@@ -50,12 +54,22 @@ pub struct Conditions {
     pub own_time: OwnTime,
 }
 
+impl Conditions {
+    /// The round trip through the link, as an exchange found it.
+    pub fn round_trip(&self) -> Option<Quantiles> {
+        Some(self.link_measured.as_ref()?.exchange)
+    }
+}
+
 /// A limit on processors as it was asked for, as the engine and the kernel have it, and as it was felt.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CpuCheck {
     /// Processors' worth of time asked for.
     pub asked: Cpus,
-    /// Processors it may run on, as `0-1`.
+    /// Processors it was to run on, as `0-1,3`.
+    #[serde(default)]
+    pub cpuset_asked: String,
+    /// Processors it may run on, by its control group, else by the engine.
     pub cpuset: String,
     /// What the engine says the limit is.
     pub engine: Cpus,

@@ -10,6 +10,7 @@ pub mod emulation;
 pub mod exit;
 pub mod feed;
 pub mod measured;
+pub mod metrics;
 pub mod reader;
 pub mod record;
 mod result;
@@ -17,6 +18,7 @@ pub mod setup;
 pub mod spin;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod watched;
 
 pub use result::{Acknowledged, Cpu, Interrupt, ItemTally, PhaseResult, Rates, RunResult, Steady, Verification};
 
@@ -88,6 +90,13 @@ pub struct Job {
     /// Set for a child of `processes`: take records from standard input instead of reading files.
     #[serde(default)]
     pub child: bool,
+    /// Whether the run is measured in detail: false leaves [`metrics`] out, to see what they cost.
+    #[serde(default = "on")]
+    pub metrics: bool,
+}
+
+fn on() -> bool {
+    true
 }
 
 impl Job {
@@ -175,6 +184,22 @@ pub enum Event {
         current: f64,
         /// Rows a second since the phase began.
         average: f64,
+    },
+    /// What happened since the last such line, or since the phase began: about every second where the job asks
+    /// for metrics.
+    Second {
+        /// Which phase.
+        phase: Phase,
+        /// What was counted and measured.
+        #[serde(flatten)]
+        second: metrics::Second,
+    },
+    /// A phase is over: what [`PhaseResult::metrics`] holds, too.
+    Measured {
+        /// Which phase.
+        phase: Phase,
+        /// Everything measured in it.
+        metrics: Box<metrics::PhaseMetrics>,
     },
     /// The reader has put its last record into the queue.
     QueueFilled {

@@ -1,6 +1,7 @@
 //! The result of one run. It contains the configuration that produced it, and loads again.
 
 use super::Job;
+use super::metrics::{PhaseMetrics, RunMetrics};
 use crate::model::Phase;
 use crate::model::checksum::Tally;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ pub struct RunResult {
     pub peak_memory: u64,
     /// Why the run ended early, if it did.
     pub interrupted: Option<Interrupt>,
+    /// What was measured outside the phases; absent where the job didn't ask for it, or the program can't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<RunMetrics>,
 }
 
 impl RunResult {
@@ -60,6 +64,9 @@ pub struct PhaseResult {
     pub cpu: Cpu,
     /// Rows a second, by part.
     pub rates: Rates,
+    /// Where the time went; absent where the job didn't ask for it, or the program can't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<Box<PhaseMetrics>>,
 }
 
 /// Rows a second; absent where a part had no time to be measured.

@@ -26,6 +26,7 @@ pub(crate) fn result(cell: &Cell, rate: f64) -> RunResult {
         limit_lines: None,
         seconds: Some(1.0),
         child: false,
+        metrics: true,
     };
     let phase = |phase: Phase, rates: Rates| PhaseResult {
         phase,
@@ -34,6 +35,7 @@ pub(crate) fn result(cell: &Cell, rate: f64) -> RunResult {
         seconds: 1.0,
         cpu: Cpu { user: 0.5, system: 0.05 },
         rates,
+        metrics: None,
     };
     let whole = Some(rate);
     let steady = Some(Steady { rate: rate * 1.1, from: 0.1, to: 8.9 });
@@ -56,6 +58,7 @@ pub(crate) fn result(cell: &Cell, rate: f64) -> RunResult {
         cpu: Cpu::default(),
         peak_memory: 0,
         interrupted: None,
+        metrics: None,
     }
 }
 
@@ -80,6 +83,17 @@ pub(crate) fn record(run: usize, scheme: Scheme, rate: f64) -> RunRecord {
         outcome,
         conditions: Conditions::default(),
     }
+}
+
+/// A run of this cell in a block: valid, unless it is the warm-up.
+pub(crate) fn run_of(cell: &Cell, part: Part, run: usize, block: usize, rate: f64) -> RunRecord {
+    let mut record = record(run, cell.scheme, rate);
+    record.outcome = Outcome::Finished { result: Box::new(result(cell, rate)) };
+    (record.cell, record.part, record.block) = (cell.clone(), part, block);
+    if part == Part::WarmUp {
+        record.invalid = vec!["it was the warm-up".into()];
+    }
+    record
 }
 
 pub(crate) fn unverified(run: usize, scheme: Scheme) -> RunRecord {

@@ -5,6 +5,7 @@ mod data;
 use super::probe::ProbeArgs;
 use super::progress::Progress;
 use super::words::word;
+use crate::ingest::Extras;
 use crate::link::probe;
 use crate::model::units::{bytes, count, duration, number, rows_a_second};
 use crate::model::{Commit, Phase, Reader, Scheme, Statement};
@@ -14,7 +15,7 @@ use crate::{db, ingest};
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
-use std::io::Write;
+use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,6 +66,10 @@ enum Verb {
         #[arg(long, value_name = "N")]
         threads: usize,
     },
+    /// Look at a database's backends from beside it and say as JSON lines what they do; told by JSON on standard
+    /// input, ends when that does
+    #[command(hide = true)]
+    Watch,
     /// Measure the link, which is pointed at a responder, and say as JSON what was found
     #[command(hide = true)]
     Probe(ProbeArgs),
@@ -127,6 +132,13 @@ struct RunArgs {
     /// Answer with JSON lines on standard output instead of a table
     #[arg(long)]
     json: bool,
+    /// Measure rows and processor time only, not where the time goes: shows what measuring costs
+    #[arg(long)]
+    no_metrics: bool,
+    /// Write what each worker did first as a trace for Perfetto (ui.perfetto.dev) or chrome://tracing, 400,000
+    /// operations at most; of `processes` what the parent did
+    #[arg(long, value_name = "FILE", conflicts_with = "job")]
+    trace_out: Option<PathBuf>,
 }
 
 /// The whole program.
@@ -144,6 +156,7 @@ pub fn main() -> Result<Exit> {
             ingest::reader::write_feed(&job, &mut std::io::BufWriter::new(std::io::stdout().lock()))?;
             Ok(Exit::Ok)
         }
+        Verb::Watch => watch(),
         Verb::Probe(args) => {
             println!("{}", serde_json::to_string(&probe::measure(&args.config()?)?).context("write what was found")?);
             Ok(Exit::Ok)
@@ -159,7 +172,7 @@ pub fn main() -> Result<Exit> {
 fn run(args: RunArgs) -> Result<Exit> {
     if args.job.is_some() {
         return match job_from_stdin() {
-            Ok(job) => run_in_json(&job, false),
+            Ok(job) => run_in_json(&job, Extras::default()),
             Err(error) => JsonLines::new().last(Err(error)),
         };
     }
@@ -180,8 +193,28 @@ fn run(args: RunArgs) -> Result<Exit> {
         limit_lines: args.limit_lines,
         seconds: args.seconds,
         child: false,
+        metrics: !args.no_metrics,
     };
-    if json { run_in_json(&job, true) } else { run_for_people(&job) }
+    let extras = Extras { verify: true, trace: args.trace_out.as_deref() };
+    if json { run_in_json(&job, extras) } else { run_for_people(&job, extras) }
+}
+
+fn watch() -> Result<Exit> {
+    let mut text = String::new();
+    std::io::stdin().lock().read_line(&mut text).context("read what to watch")?;
+    let job = serde_json::from_str(&text).map_err(|error| {
+        Failure::new(Exit::Usage, format!("what to watch, on standard input, cannot be read: {error}"))
+    })?;
+    let (ended, stop) = tokio::sync::oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        // Whoever holds the other end is done, or dead.
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        drop(ended);
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let stop = async { stop.await.unwrap_or_default() };
+    runtime.block_on(crate::observe::watch(&job, stop, &mut std::io::stdout().lock()))?;
+    Ok(Exit::Ok)
 }
 
 /// A job is the first JSON document on standard input; a child's records follow behind it on the same pipe.
@@ -201,17 +234,17 @@ impl<R: std::io::Read> std::io::Read for OneByte<R> {
     }
 }
 
-fn run_in_json(job: &Job, verify: bool) -> Result<Exit> {
+fn run_in_json(job: &Job, extras: Extras<'_>) -> Result<Exit> {
     let mut lines = JsonLines::new();
     let interrupt = interrupt(job.child);
-    let outcome = ingest::run(job, verify, &interrupt, &mut |event| lines.write(event));
+    let outcome = ingest::run(job, extras, &interrupt, &mut |event| lines.write(event));
     lines.last(outcome)
 }
 
-fn run_for_people(job: &Job) -> Result<Exit> {
+fn run_for_people(job: &Job, extras: Extras<'_>) -> Result<Exit> {
     let progress = Progress::new();
     let interrupt = interrupt(false);
-    let outcome = ingest::run(job, true, &interrupt, &mut |event| progress.show(&event));
+    let outcome = ingest::run(job, extras, &interrupt, &mut |event| progress.show(&event));
     progress.clear();
     let result = outcome?;
     println!("{}", table(&result));

@@ -4,6 +4,7 @@ use super::thread;
 use crate::ingest::session::Session;
 use crate::ingest::stats::Acks;
 use crate::ingest::worker::{Context, ready, work};
+use crate::telemetry::{Stages, polled};
 use anyhow::{Result, anyhow};
 use std::io;
 use std::sync::Arc;
@@ -24,7 +25,10 @@ async fn all(context: &Arc<Context>) {
     let mut tasks = JoinSet::new();
     for worker in 0..context.job.pool {
         let shared = Arc::clone(context);
-        tasks.spawn(async move { connect_and_work(&shared, worker).await });
+        tasks.spawn(async move {
+            let stages = shared.telemetry.task(worker);
+            polled(&stages, connect_and_work(&shared, worker, &stages)).await
+        });
     }
     while let Some(ended) = tasks.join_next().await {
         context.ended(ended.unwrap_or_else(|panic| Err(anyhow!("a worker panicked: {panic}"))));
@@ -32,8 +36,7 @@ async fn all(context: &Arc<Context>) {
 }
 
 /// One worker from its connection to its end.
-pub(super) async fn connect_and_work(context: &Context, worker: usize) -> Result<Acks> {
-    let session = Session::driven(&context.config).await.map_err(|error| context.explain(&error))?;
-    let bench = ready(context, session).await?;
-    work(context, worker, &mut [bench]).await
+pub(super) async fn connect_and_work(context: &Context, worker: usize, stages: &Stages) -> Result<Acks> {
+    let bench = ready(context, stages, Session::driven(&context.config)).await?;
+    work(context, worker, stages, &mut [bench]).await
 }

@@ -11,8 +11,9 @@ use super::thread;
 use crate::ingest::reader::feed_of;
 use crate::ingest::statement::pipelines;
 use crate::ingest::stats::PhaseLog;
-use crate::ingest::worker::{Context, Ended, Message};
+use crate::ingest::worker::{self, Context, Ended, Message};
 use crate::model::{Phase, Reader, Scheme};
+use crate::telemetry::Telemetry;
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::feed::Feed;
 use crate::wire::{Event, Job, Line, RunResult};
@@ -65,6 +66,7 @@ async fn feed(context: &Context, worker: usize, starting: &Semaphore) -> Result<
         true => context.job.in_flight.max(AHEAD + 1),
         false => AHEAD + 1,
     };
+    let mut busy = Vec::new();
     for (phase, queue) in &context.phases {
         let mut log = PhaseLog::default();
         let ahead = if *phase == Phase::Geo { window } else { AHEAD + 1 };
@@ -96,12 +98,13 @@ async fn feed(context: &Context, worker: usize, starting: &Semaphore) -> Result<
             done(context, worker, &mut log, &event)?;
             outstanding -= 1;
         }
+        busy.push(log.first_taken.zip(log.last_done));
         context.tell(Message::PhaseDone(log));
     }
     pipe.send(&Feed::End).await?;
-    let result = pipe.finish().await?;
-    let child_cpu = result.phases.iter().map(|phase| phase.cpu).collect();
-    Ok(Ended { acknowledged: result.acknowledged, child_cpu, child_memory: result.peak_memory })
+    let mut result = pipe.finish().await?;
+    let acknowledged = std::mem::take(&mut result.acknowledged);
+    Ok(Ended { acknowledged, child: Some(worker::Child { worker, result: Box::new(result), busy }) })
 }
 
 fn done(context: &Context, worker: usize, log: &mut PhaseLog, event: &Event) -> Result<()> {
@@ -118,6 +121,7 @@ struct Pipe {
     child: Child,
     to: BufWriter<ChildStdin>,
     from: Lines<BufReader<ChildStdout>>,
+    telemetry: Telemetry,
 }
 
 impl Pipe {
@@ -134,7 +138,8 @@ impl Pipe {
         let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
             bail!("a worker process has no pipes")
         };
-        let mut pipe = Self { child, to: BufWriter::new(to), from: BufReader::new(from).lines() };
+        let (to, from) = (BufWriter::new(to), BufReader::new(from).lines());
+        let mut pipe = Self { child, to, from, telemetry: context.telemetry.clone() };
         // Its records come over the pipe, a few at a time: it has nothing to preload.
         let (scheme, reader) = (Scheme::Serial, Reader::Thread);
         let job = Job { scheme, reader, pool: 1, seconds: None, child: true, ..context.job.clone() };
@@ -171,6 +176,7 @@ impl Pipe {
             };
             match event(&line)? {
                 Event::Started { .. } | Event::Phase { .. } | Event::Progress { .. } | Event::QueueFilled { .. } => {}
+                Event::Second { second, .. } => self.telemetry.child_second(&second),
                 other => return Ok(other),
             }
         }

@@ -19,10 +19,10 @@ pub(super) fn start(context: &Arc<Context>) -> io::Result<Vec<JoinHandle<()>>> {
 }
 
 async fn run(context: &Context) -> Result<Acks> {
+    let stages = context.telemetry.thread(0);
     let mut benches = Vec::with_capacity(context.job.pool);
     for _ in 0..context.job.pool {
-        let session = Session::driven(&context.config).await.map_err(|error| context.explain(&error))?;
-        benches.push(ready(context, session).await?);
+        benches.push(ready(context, &stages, Session::driven(&context.config)).await?);
     }
-    work(context, 0, &mut benches).await
+    work(context, 0, &stages, &mut benches).await
 }

@@ -27,15 +27,16 @@ pub(super) fn start(context: &Arc<Context>) -> io::Result<Vec<JoinHandle<()>>> {
 }
 
 fn blocking(context: &Context, worker: usize) -> Result<Acks> {
-    let session = Session::blocking(&context.config).map_err(|error| context.explain(&error))?;
+    let stages = context.telemetry.thread(worker);
     // The driver blocks inside the calls; what is left to wait for asynchronously is the queue.
     pollster::block_on(async {
-        let bench = ready(context, session).await?;
-        work(context, worker, &mut [bench]).await
+        let bench = ready(context, &stages, async { Session::blocking(&context.config) }).await?;
+        work(context, worker, &stages, &mut [bench]).await
     })
 }
 
 fn pipelining(context: &Context, worker: usize) -> Result<Acks> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(super::r#async::connect_and_work(context, worker))
+    let stages = context.telemetry.thread(worker);
+    runtime.block_on(super::r#async::connect_and_work(context, worker, &stages))
 }

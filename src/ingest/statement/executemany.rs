@@ -9,7 +9,7 @@ use crate::db::geo::Columns;
 use crate::ingest::census::{Counters, IngestError, Manner, Prepared, Record, geo_id, keys};
 use crate::ingest::numeric::Hundredths;
 use crate::ingest::session::Session;
-use crate::model::Commit;
+use crate::model::{Commit, Stage};
 use futures_util::future::{join, try_join};
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use tokio_postgres::types::ToSql;
@@ -26,21 +26,23 @@ pub(super) async fn line(
     let one_transaction = manner.commit == Commit::Record;
     let driven = session.pipelined().ok_or(IngestError::NotPipelined)?;
     let (file_id, state, logrecno) = (line.file_id.as_str(), line.stusab.as_str(), line.logrecno as i32);
-    let rows = driven
-        .with(|client: &Client| async move {
-            let params: [&(dyn ToSql + Sync); 3] = [&file_id, &logrecno, &state];
-            let select = client.query(&prepared.select_geo, &params);
-            if one_transaction { Ok(try_join(client.batch_execute("BEGIN"), select).await?.1) } else { select.await }
-        })
-        .await?;
+    let stages = counters.stages;
+    let select = driven.with(|client: &Client| async move {
+        let params: [&(dyn ToSql + Sync); 3] = [&file_id, &logrecno, &state];
+        let select = client.query(&prepared.select_geo, &params);
+        if one_transaction { Ok(try_join(client.batch_execute("BEGIN"), select).await?.1) } else { select.await }
+    });
+    let rows = stages.time(Stage::Select, select).await?;
     let geo = geo_id(&rows, line)?;
     let segment_number = i16::from(segment);
     let params: [&(dyn ToSql + Sync); 1] = [&segment_number];
-    let rows = driven.with(|client| client.query(&prepared.select_keys, &params)).await?;
+    let select = driven.with(|client| client.query(&prepared.select_keys, &params));
+    let rows = stages.time(Stage::Select, select).await?;
     let keys = keys(&rows, segment, line)?;
     let (stored, counted) = (&keys, &mut *counters);
+    stages.begin(Stage::Execute);
     driven
-        .with(|client: &Client| async move {
+        .with_encoding(Some(stages), |client: &Client| async move {
             let insert = async {
                 let mut window = FuturesOrdered::new();
                 for (key, value) in stored.iter().zip(&line.values) {
@@ -51,6 +53,10 @@ pub(super) async fn line(
                 }
                 while !window.is_empty() {
                     answered(&mut window, one_transaction, counted).await?;
+                }
+                stages.end(Stage::Execute);
+                if one_transaction {
+                    stages.begin(Stage::Commit); // also where it is under way already: what is left to wait for
                 }
                 Ok::<(), Error>(())
             };
@@ -65,6 +71,7 @@ pub(super) async fn line(
         })
         .await?;
     if one_transaction {
+        stages.end(Stage::Commit);
         counters.rows(keys.len() as u64);
     }
     Ok(keys)
@@ -112,20 +119,20 @@ pub(super) async fn geo(
         .collect();
     let mut done = 0;
     let (sent, done_here, counters_here) = (&columns, &mut done, &mut *counters);
-    let inserted = driven
-        .with(|client: &Client| async move {
-            let mut window = FuturesOrdered::new();
-            for columns in sent {
-                window.push_back(geo_record(client, prepared, columns));
-            }
-            while let Some(answer) = window.next().await {
-                answer?;
-                *done_here += 1;
-                counters_here.rows(1);
-            }
-            Ok(())
-        })
-        .await;
+    let stages = counters_here.stages;
+    let insert = driven.with_encoding(Some(stages), |client: &Client| async move {
+        let mut window = FuturesOrdered::new();
+        for columns in sent {
+            window.push_back(geo_record(client, prepared, columns));
+        }
+        while let Some(answer) = window.next().await {
+            answer?;
+            *done_here += 1;
+            counters_here.rows(1);
+        }
+        Ok(())
+    });
+    let inserted = stages.time(Stage::Execute, insert).await;
     inserted.map_err(|error| (done.min(records.len() - 1), error.into()))?;
     for columns in &columns {
         counters.acks.geo(columns.digest());

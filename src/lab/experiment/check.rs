@@ -5,7 +5,7 @@ use crate::lab::placement::places;
 use crate::lab::plan::estimate;
 use crate::lab::{Capacity, links};
 use crate::model::cell::Cell;
-use crate::model::units;
+use crate::model::{Storage, units};
 use crate::wire::Job;
 use crate::wire::exit::{Exit, Failure};
 
@@ -14,6 +14,9 @@ const DAY: f64 = 86_400.0;
 
 /// Free disk that has to be left beside the largest run, bytes: WAL that is kept for reuse.
 const SPARE_DISK: u64 = 1 << 30;
+
+/// Room of the database in memory besides its WAL, bytes (docker-compose.yml: size=4g, of it max_wal_size=1GB).
+const TMPFS: u64 = 3 << 30;
 
 /// Most blocks.
 const BLOCKS: usize = 1_000;
@@ -89,6 +92,12 @@ impl Experiment {
             }
         }
         let needed = estimate(self).disk;
+        if needed > TMPFS && self.cells().iter().any(|cell| cell.storage == Storage::Tmpfs) {
+            let (needed, room) = (units::bytes(needed), units::bytes(TMPFS));
+            return refuse(format!(
+                "a run writes about {needed}, and a database in memory has room for {room}: lower lines or seconds, or use storage = \"volume\""
+            ));
+        }
         match capacity.disk {
             Some(free) if free < needed + SPARE_DISK => refuse(format!(
                 "a run writes about {}, and the database's disk has {} free: make room (`make clean` frees images and data), or lower lines or seconds",

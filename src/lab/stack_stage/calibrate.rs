@@ -74,8 +74,9 @@ impl StackStage {
     ) -> Result<CpuCheck> {
         let (engine, held) = (self.stack.limits(container).await?, self.stack.held(container).await?);
         check.engine = engine.cpus;
-        check.cpuset = limits.cpuset;
-        check.cgroup = held.map(|held| held.cpus);
+        check.cpuset_asked = limits.cpuset;
+        check.cpuset = held.as_ref().and_then(|held| held.cpuset.clone()).unwrap_or(engine.cpuset);
+        check.cgroup = held.as_ref().map(|held| held.cpus);
         check.throttled = held.map_or(0, |held| held.throttled.saturating_sub(before));
         Ok(check)
     }

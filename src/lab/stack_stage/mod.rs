@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod examine;
+mod observe;
 mod path;
 mod reach;
 mod server;
@@ -14,12 +15,13 @@ use super::plan::Step;
 use super::stage::Stage;
 use super::stop::Stop;
 use crate::db;
-use crate::engine::{DataVolume, Healthy, Limits, Network, Responder, RunSpec, Stack};
+use crate::engine::{DataVolume, Healthy, Limits, Network, Responder, RunSpec, Stack, Waiting};
 use crate::model::cell::Cell;
 use crate::model::{Phase, Placement, Storage};
 use crate::wire::conditions::{Conditions, Harness, Setting};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::record::Outcome;
+use crate::wire::setup::LinkStatus;
 use crate::wire::{Job, Line, SCHEMA};
 use anyhow::{Context, Result};
 use nix::sys::resource::{UsageWho, getrusage};
@@ -141,6 +143,33 @@ impl StackStage {
         &self.conditions
     }
 
+    /// Starts an ingester with the cell's limits, and measures those and the link from within its container.
+    async fn start_client(&self, step: &Step, conditions: &mut Conditions) -> Result<(Waiting, LinkStatus)> {
+        let series = self.series.as_ref().context("no series has begun")?;
+        let cell = &step.cell;
+        let places = self.places(cell.placement)?;
+        let spec = RunSpec {
+            series: series.name.clone(),
+            run: step.run,
+            image: self.stack.image("ingester"),
+            network: self.network.clone(),
+            data: series.data.clone(),
+            limits: Limits { cpus: cell.client_cpus, cpuset: places.client.to_string() },
+            congestion: cell.congestion,
+        };
+        let starting = Instant::now();
+        let waiting = self.stack.start(&spec).await?;
+        conditions.own_time.start = starting.elapsed().as_secs_f64();
+        let calibrating = Instant::now();
+        conditions.client = Some(self.check_client(&waiting, &spec.limits, &places.client).await?);
+        conditions.settings.push(self.congestion(&waiting, cell).await?);
+        let profile = conditions.link_asked.clone().context("the link was prepared")?;
+        let (measured, link) = self.measure_link(&waiting, &profile, step.run as u64).await?;
+        conditions.link_measured = Some(measured);
+        conditions.own_time.calibrate += calibrating.elapsed().as_secs_f64();
+        Ok((waiting, link))
+    }
+
     fn places(&self, placement: Placement) -> Result<Places> {
         places(placement, &self.cores).map_err(|error| Failure::new(Exit::Usage, error).into())
     }
@@ -162,6 +191,7 @@ impl StackStage {
             limit_lines: stop.lines,
             seconds: stop.seconds,
             child: false,
+            metrics: true,
         }
     }
 }
@@ -202,32 +232,12 @@ impl Stage for StackStage {
         stop: &Stop,
         heard: &mut dyn FnMut(&Line),
     ) -> Result<Outcome> {
-        let series = self.series.as_ref().context("no series has begun")?;
-        let cell = &step.cell;
-        let places = self.places(cell.placement)?;
-        let spec = RunSpec {
-            series: series.name.clone(),
-            run: step.run,
-            image: self.stack.image("ingester"),
-            network: self.network.clone(),
-            data: series.data.clone(),
-            limits: Limits { cpus: cell.client_cpus, cpuset: places.client.to_string() },
-            congestion: cell.congestion,
-        };
-        let job = self.job(cell, &step.stop);
-        let starting = Instant::now();
-        let waiting = self.stack.start(&spec).await?;
-        conditions.own_time.start = starting.elapsed().as_secs_f64();
-        let calibrating = Instant::now();
-        conditions.client = Some(self.check_client(&waiting, &spec.limits, &places.client).await?);
-        conditions.settings.push(self.congestion(&waiting, cell).await?);
-        let profile = conditions.link_asked.clone().context("the link was prepared")?;
-        let (measured, link) = self.measure_link(&waiting, &profile, step.run as u64).await?;
-        conditions.link_measured = Some(measured);
-        conditions.own_time.calibrate += calibrating.elapsed().as_secs_f64();
+        let job = self.job(&step.cell, &step.stop);
+        let (waiting, link) = self.start_client(step, conditions).await?;
         let checkpoints = db::checkpoints(&self.server().control).await?;
         let (steady, wall, own_cpu_before) = (Instant::now(), SystemTime::now(), own_cpu());
-        let ended = self.stack.ingest(waiting, &job, stop.asked(), heard).await?;
+        let (ended, observed) = self.ingest_and_look_on(step, waiting, &job, stop, heard).await?;
+        conditions.observed = Some(observed);
         conditions.clock_jump = apart(steady, wall);
         let after = self.link_status().await?;
         conditions.harness = Harness {

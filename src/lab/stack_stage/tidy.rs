@@ -9,28 +9,41 @@ use crate::model::{Storage, Switch};
 use anyhow::Result;
 
 impl StackStage {
-    /// Leaves the stack as `make up` made it, whoever changed it. Says what there was to put back.
+    /// Leaves the stack as `make up` made it, whoever changed it. Says what there was to put back. What fails keeps
+    /// nothing else from being put back; the first failure is told.
     pub(super) async fn tidy(&mut self) -> Result<Vec<String>> {
+        self.at = 0;
+        let done = [
+            self.tidy_containers().await,
+            self.tidy_database().await,
+            self.tidy_link().await,
+            // Only now: the link doesn't lead there any more.
+            self.tidy_memory().await,
+        ];
+        let mut put_back = Vec::new();
+        for one in done {
+            put_back.extend(one?);
+        }
+        Ok(put_back)
+    }
+
+    /// What a series started, and the limits of what was there before.
+    async fn tidy_containers(&self) -> Result<Vec<String>> {
         let mut put_back = Vec::new();
         let containers = self.stack.sweep().await?;
         if containers > 0 {
             put_back.push(format!("{containers} containers"));
         }
-        self.at = 0;
-        let in_memory = self.stack.find_any(service(Storage::Tmpfs)).await?;
-        let lasting = [&self.server().container, self.link.container()];
-        for container in lasting.into_iter().chain(&in_memory) {
+        for container in [&self.server().container, self.link.container()] {
             if self.lift(container).await? {
                 put_back.push(format!("the CPU limit of {}", container.service));
             }
         }
-        put_back.extend(self.tidy_link().await?);
-        if let Some(container) = in_memory
-            && self.stack.stop_service(&container).await?
-        {
-            put_back.push("the database in memory".into());
-        }
-        self.servers.truncate(1);
+        Ok(put_back)
+    }
+
+    async fn tidy_database(&self) -> Result<Vec<String>> {
+        let mut put_back = Vec::new();
         let control = &self.server().control;
         if db::reset_settings(control).await? {
             put_back.push("settings of the database".into());
@@ -41,6 +54,15 @@ impl StackStage {
             put_back.push("foreign keys".into());
         }
         Ok(put_back)
+    }
+
+    /// The database in memory goes, with everything in it.
+    async fn tidy_memory(&mut self) -> Result<Vec<String>> {
+        self.servers.truncate(1);
+        let Some(container) = self.stack.find_any(service(Storage::Tmpfs)).await? else { return Ok(Vec::new()) };
+        let limited = self.lift(&container).await?;
+        let ran = self.stack.stop_service(&container).await?;
+        Ok(if limited || ran { vec!["the database in memory".into()] } else { Vec::new() })
     }
 
     /// The link: nothing set, its own backend, and the way to the database.

@@ -1,0 +1,97 @@
+//! The cells of a series with their runs, in the order people read them.
+
+use super::Summary;
+use crate::model::cell::Cell;
+use crate::model::{Factor, Part, Phase, Scheme};
+use crate::wire::RunResult;
+use crate::wire::record::RunRecord;
+use std::collections::BTreeMap;
+
+/// A cell and its runs.
+#[derive(Debug, Clone)]
+pub struct CellRuns<'a> {
+    /// Which.
+    pub cell: &'a Cell,
+    /// A cell, or one once more.
+    pub part: Part,
+    /// Every run, invalid ones too; no warm-up.
+    pub runs: Vec<&'a RunRecord>,
+    /// Round-trip time the link was asked to have, nanoseconds.
+    pub rtt: u64,
+}
+
+impl<'a> CellRuns<'a> {
+    /// The results that count.
+    pub fn valid(&self) -> impl Iterator<Item = &'a RunResult> + '_ {
+        self.runs.iter().filter(|run| run.is_valid()).filter_map(|run| run.result())
+    }
+
+    /// A figure over the runs that count.
+    pub fn figure(&self, figure: impl Fn(&RunResult) -> Option<f64>) -> Option<Summary> {
+        Summary::of(self.valid().filter_map(figure))
+    }
+
+    /// Rows a second with every worker busy: what cells are compared by.
+    pub fn rate(&self) -> Option<Summary> {
+        self.figure(steady)
+    }
+
+    /// The same by block.
+    pub fn by_block(&self) -> BTreeMap<usize, f64> {
+        let valid = self.runs.iter().filter(|run| run.is_valid());
+        valid.filter_map(|run| Some((run.block, steady(run.result()?)?))).collect()
+    }
+
+    /// What cells measured under the same conditions have in common: their runs scatter alike.
+    pub(super) fn environment(&self) -> impl Ord + use<> {
+        let cell = self.cell;
+        let placed = (cell.placement, cell.congestion, cell.synchronous_commit, cell.foreign_keys, cell.storage);
+        (self.rtt, cell.link.clone(), cell.client_cpus, cell.db_cpus, placed)
+    }
+}
+
+/// Rows a second of the data phase in its steady window; above zero, or none.
+fn steady(result: &RunResult) -> Option<f64> {
+    let rates = result.phase(Phase::Data)?.rates;
+    rates.steady.map(|steady| steady.rate).or(rates.whole).filter(|rate| rate.is_finite() && *rate > 0.0)
+}
+
+/// Every cell of a series: the nearest link first, what is ranked together next to each other.
+pub fn cells(records: &[RunRecord]) -> Vec<CellRuns<'_>> {
+    let mut cells: Vec<CellRuns<'_>> = Vec::new();
+    for record in records.iter().filter(|record| record.part != Part::WarmUp) {
+        match cells.iter_mut().find(|cell| *cell.cell == record.cell && cell.part == record.part) {
+            Some(cell) => cell.runs.push(record),
+            None => {
+                cells.push(CellRuns { cell: &record.cell, part: record.part, runs: vec![record], rtt: rtt(record) });
+            }
+        }
+    }
+    cells.sort_by_cached_key(|runs| {
+        let cell = runs.cell;
+        let sent = (cell.statement, cell.in_flight, cell.commit, cell.reader, cell.pool);
+        (runs.part, runs.environment(), sent, cell.scheme)
+    });
+    cells
+}
+
+fn rtt(record: &RunRecord) -> u64 {
+    record.conditions.link_asked.as_ref().map_or(0, |link| link.rtt().nanos())
+}
+
+/// Groups of cells that differ in one factor only, two or more each; the level others are compared with is first.
+pub fn groups<'c, 'a>(factor: Factor, cells: &'c [CellRuns<'a>]) -> Vec<Vec<&'c CellRuns<'a>>> {
+    let mut groups: Vec<Vec<&CellRuns<'a>>> = Vec::new();
+    for cell in cells.iter().filter(|cell| cell.part == Part::Cell) {
+        match groups.iter_mut().find(|group| Factor::between(group[0].cell, cell.cell) == [factor]) {
+            Some(group) => group.push(cell),
+            None => groups.push(vec![cell]),
+        }
+    }
+    groups.retain(|group| group.len() > 1);
+    for group in &mut groups {
+        // What people compare with: threads, as in 2015; of anything else the usual level, which sorts first.
+        group.sort_by_key(|runs| factor == Factor::Scheme && runs.cell.scheme != Scheme::Threads);
+    }
+    groups
+}

@@ -1,0 +1,186 @@
+//! Comparisons of two cells that differ in one factor: paired within blocks, with an interval, or with the sentence
+//! that there were too few blocks for one.
+//!
+//! The interval is Student's over the mean of the paired log-ratios. All intervals of one factor hold together with
+//! 95 % confidence: each is widened as Bonferroni has it, to 1 − 0.05 / (their number). Sources: O. J. Dunn, Multiple
+//! Comparisons Among Means, JASA 56 (1961) 52; NIST/SEMATECH e-Handbook of Statistical Methods, section 7.4.7.3.
+
+use super::cells::{CellRuns, groups};
+use super::scatter::Scatters;
+use super::student::two_sided;
+use super::{LEAST_PAIRS, Ratio};
+use crate::model::cell::Cell;
+use crate::model::{Factor, Part};
+use serde::Serialize;
+
+/// How often all intervals of a factor may fail to hold together.
+const ALPHA: f64 = 0.05;
+
+/// A pair whose differences vary so many times as much as the shared scatter has them uses its own: by chance that
+/// happens to 2 pairs in 100.
+const OWN_VARIANCE: f64 = 3.0;
+
+/// "Could have been seen" means: in four series of five. Student's t leaves this at both ends together.
+const SEEN: f64 = 0.4;
+
+/// Two cells that differ in one factor.
+#[derive(Debug, Clone, Serialize)]
+pub struct Comparison<'a> {
+    /// What they differ in.
+    pub factor: Factor,
+    /// What is compared with.
+    pub base: &'a Cell,
+    /// What is compared.
+    pub other: &'a Cell,
+    /// What came of it.
+    pub finding: Finding,
+}
+
+/// What a comparison says.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Finding {
+    /// Fewer than six blocks have both: the range of the ratios, no interval, no verdict.
+    TooFew {
+        /// Blocks with a valid run of both.
+        pairs: usize,
+        /// The least and the most of the blocks' ratios.
+        range: Option<(f64, f64)>,
+    },
+    /// Six blocks or more.
+    Measured {
+        /// How many times as many rows a second, with the widened interval.
+        ratio: Ratio,
+        /// The smallest difference, as a part of the rate, that would have been found in four series of five.
+        smallest: f64,
+        /// What that means.
+        means: Means,
+    },
+}
+
+/// What an interval means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Means {
+    /// No measurable difference: the interval holds 1.
+    Same,
+    /// The interval leaves 1 out, but two identical cells were seen to differ by as much.
+    WithinNoise,
+    /// Fewer rows a second.
+    Slower,
+    /// More rows a second.
+    Faster,
+}
+
+/// What two identical cells were seen to differ by.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Noise<'a> {
+    /// The cell that ran twice a block.
+    pub cell: &'a Cell,
+    /// The second of a block as a multiple of the first.
+    pub finding: Finding,
+    /// The most they may differ by, as a part of the rate: the end farther from 1 of the interval, or of the range
+    /// where there are too few blocks for an interval.
+    pub floor: f64,
+}
+
+impl<'a> Noise<'a> {
+    /// Of the cell that ran twice a block; none where no block has both.
+    pub fn of(cells: &[CellRuns<'a>], scatters: &Scatters<'_, 'a>) -> Option<Self> {
+        let twin = cells.iter().find(|cell| cell.part == Part::Twin)?;
+        let first = cells.iter().find(|cell| cell.part == Part::Cell && cell.cell == twin.cell)?;
+        let finding = match Estimate::of(first, twin, scatters) {
+            Some(estimate) => estimate.finding(ALPHA, 0.0),
+            None => too_few(first, twin),
+        };
+        let (low, high) = match finding {
+            Finding::Measured { ratio, .. } => (ratio.low, ratio.high),
+            Finding::TooFew { range, .. } => range?,
+        };
+        Some(Self { cell: twin.cell, finding, floor: (1.0 / low).max(high) - 1.0 })
+    }
+}
+
+/// Every comparison of one factor.
+pub fn family<'a>(
+    factor: Factor,
+    cells: &[CellRuns<'a>],
+    scatters: &Scatters<'_, 'a>,
+    floor: f64,
+) -> Vec<Comparison<'a>> {
+    let mut pairs: Vec<(&CellRuns<'a>, &CellRuns<'a>)> = Vec::new();
+    for group in groups(factor, cells) {
+        pairs.extend(group[1..].iter().map(|other| (group[0], *other)));
+    }
+    let estimates: Vec<_> = pairs.iter().map(|(base, other)| Estimate::of(base, other, scatters)).collect();
+    let made = estimates.iter().flatten().count().max(1);
+    let findings = estimates.into_iter().zip(&pairs).map(|(estimate, (base, other))| match estimate {
+        Some(estimate) => estimate.finding(ALPHA / made as f64, floor),
+        None => too_few(base, other),
+    });
+    let named = findings.zip(&pairs);
+    named.map(|(finding, (base, other))| Comparison { factor, base: base.cell, other: other.cell, finding }).collect()
+}
+
+/// Log-ratios other / base, a block each.
+fn log_ratios(base: &CellRuns<'_>, other: &CellRuns<'_>) -> Vec<f64> {
+    let (base, other) = (base.by_block(), other.by_block());
+    base.iter().filter_map(|(block, rate)| Some((other.get(block)? / rate).ln())).collect()
+}
+
+fn too_few(base: &CellRuns<'_>, other: &CellRuns<'_>) -> Finding {
+    let logs = log_ratios(base, other);
+    let range = logs.iter().copied().fold(None, |range: Option<(f64, f64)>, log| {
+        Some(range.map_or((log, log), |(least, most)| (least.min(log), most.max(log))))
+    });
+    Finding::TooFew { pairs: logs.len(), range: range.map(|(least, most)| (least.exp(), most.exp())) }
+}
+
+/// The mean of log-ratios and how sure it is.
+struct Estimate {
+    mean: f64,
+    error: f64,
+    freedom: usize,
+    pairs: usize,
+}
+
+impl Estimate {
+    /// None below six pairs. The error is that of the shared scatter, unless there is none or the pair's own
+    /// differences clearly vary more.
+    fn of(base: &CellRuns<'_>, other: &CellRuns<'_>, scatters: &Scatters<'_, '_>) -> Option<Self> {
+        let logs = log_ratios(base, other);
+        if logs.len() < LEAST_PAIRS {
+            return None;
+        }
+        let count = logs.len() as f64;
+        let mean = logs.iter().sum::<f64>() / count;
+        let own = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        let shared = scatters.shared(base, other).map(|scatter| (2.0 * scatter.variance, scatter.freedom));
+        let (variance, freedom) =
+            shared.filter(|(variance, _)| own <= OWN_VARIANCE * variance).unwrap_or((own, logs.len() - 1));
+        Some(Self { mean, error: (variance / count).sqrt(), freedom, pairs: logs.len() })
+    }
+
+    fn ratio(&self, alpha: f64) -> Ratio {
+        let half = two_sided(alpha, self.freedom) * self.error;
+        let (low, high) = ((self.mean - half).exp(), (self.mean + half).exp());
+        Ratio { ratio: self.mean.exp(), low, high, pairs: self.pairs }
+    }
+
+    fn finding(&self, alpha: f64, floor: f64) -> Finding {
+        let ratio = self.ratio(alpha);
+        let floor = (1.0 + floor).ln();
+        let means = if ratio.low <= 1.0 && 1.0 <= ratio.high {
+            Means::Same
+        } else if self.mean.abs() <= floor {
+            Means::WithinNoise
+        } else if self.mean < 0.0 {
+            Means::Slower
+        } else {
+            Means::Faster
+        };
+        let needed = floor.max(two_sided(alpha, self.freedom) * self.error);
+        let smallest = (needed + two_sided(SEEN, self.freedom) * self.error).exp() - 1.0;
+        Finding::Measured { ratio, smallest, means }
+    }
+}

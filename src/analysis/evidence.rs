@@ -1,0 +1,230 @@
+//! What a run's raw observations say together, as parts of what there is: the ground of its verdict. Pure.
+//!
+//! What is seen from outside is taken from the window in which every worker was busy; what the ingester accounts for,
+//! and the link's bytes, from the whole data phase. Asked-for figures are not read: a limit is what the control group
+//! held and the processors it ran on, a round trip what was measured, a rate what the link's agent says it lets through.
+
+use super::verdict::Evidence;
+use crate::model::{Phase, Stage, Statement};
+use crate::wire::conditions::CpuCheck;
+use crate::wire::metrics::PhaseMetrics;
+use crate::wire::record::RunRecord;
+use crate::wire::watched::{Doing, Look, Observed, Used};
+use crate::wire::{PhaseResult, Steady};
+
+/// Of fewer looks no share is told: one look more or less would be a twentieth.
+const LEAST_LOOKS: usize = 20;
+
+/// From when to when, seconds on the machine's monotonic clock.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Window {
+    /// Its start.
+    pub from: f64,
+    /// Its end.
+    pub to: f64,
+}
+
+impl Window {
+    /// The steady window of a run's data phase, where it has one and was looked at.
+    pub fn of(record: &RunRecord) -> Option<Self> {
+        let began = record.conditions.observed.as_ref()?.data_began?;
+        let steady = steady(record)?;
+        Some(Self { from: began + steady.from, to: began + steady.to })
+    }
+
+    /// How long it is, seconds.
+    pub fn seconds(self) -> f64 {
+        self.to - self.from
+    }
+
+    fn holds(self, at: f64) -> bool {
+        (self.from..=self.to).contains(&at)
+    }
+}
+
+fn data(record: &RunRecord) -> Option<&PhaseResult> {
+    record.result()?.phase(Phase::Data)
+}
+
+fn steady(record: &RunRecord) -> Option<Steady> {
+    data(record)?.rates.steady
+}
+
+/// What the watcher saw in a window.
+pub fn looks(record: &RunRecord, window: Window) -> Vec<&Look> {
+    let all = record.conditions.observed.as_ref().map_or(&[][..], |observed| &observed.looks);
+    all.iter().filter(|look| window.holds(look.at)).collect()
+}
+
+/// The evidence of one run; none where it has no steady window.
+pub fn evidence(record: &RunRecord) -> Option<Evidence> {
+    let (steady, data) = (steady(record)?, data(record)?);
+    let conditions = &record.conditions;
+    let nothing = Observed::default();
+    let observed = conditions.observed.as_ref().unwrap_or(&nothing);
+    let window = Window::of(record);
+    let allowed = |check: &Option<CpuCheck>| check.as_ref().map(allowed);
+    let share = |used: &[Used], check: &Option<CpuCheck>| Some(rate(used, window?)? / allowed(check)?);
+    let metrics = data.metrics.as_deref();
+    let looks =
+        window.map(|window| looks(record, window)).filter(|looks| looks.len() >= LEAST_LOOKS).unwrap_or_default();
+    let asleep = |doing: &[Doing]| fraction(&looks, doing);
+    Some(Evidence {
+        client_cpu: share(&observed.client, &conditions.client),
+        client_thread: metrics.and_then(|metrics| Some(metrics.process.busiest.as_ref()?.share)),
+        client_processors: allowed(&conditions.client).unwrap_or(1.0),
+        database_cpu: share(&observed.database, &conditions.database),
+        host_cpu: host(&looks),
+        shared: shares_processors(record),
+        bandwidth: bandwidth(observed, record, data.seconds),
+        way: way(record, metrics, steady.rate),
+        io: asleep(&[Doing::Wal, Doing::Io]),
+        locks: asleep(&[Doing::Lock]),
+        records: metrics.and_then(waiting_for_records),
+    })
+}
+
+/// Processors' worth of time that a side may have: what its control group holds, on the processors it may run on.
+fn allowed(check: &CpuCheck) -> f64 {
+    let processors = processors(&check.cpuset).len().max(1) as f64;
+    check.cgroup.and_then(|cgroup| cgroup.count()).map_or(processors, |quota| quota.min(processors))
+}
+
+/// `0-1,3` as numbers.
+fn processors(cpuset: &str) -> Vec<usize> {
+    let mut all = Vec::new();
+    for part in cpuset.split(',') {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        if let (Ok(from), Ok(to)) = (from.parse::<usize>(), to.parse::<usize>()) {
+            all.extend(from..=to);
+        }
+    }
+    all
+}
+
+fn shares_processors(record: &RunRecord) -> bool {
+    let sides = [&record.conditions.client, &record.conditions.database];
+    let [client, database] =
+        sides.map(|check| check.as_ref().map(|check| processors(&check.cpuset)).unwrap_or_default());
+    client.iter().any(|processor| database.contains(processor))
+}
+
+/// Processors' worth of time used in the window; between two readings use is taken for even.
+pub fn rate(used: &[Used], window: Window) -> Option<f64> {
+    // A container that ends with the window has no reading after it: its last one has to do.
+    let to = window.to.min(used.last()?.at);
+    let from = window.from.max(used.first()?.at);
+    let points: Vec<(f64, f64)> = used.iter().map(|one| (one.at, one.cpu)).collect();
+    (to > from).then_some(())?;
+    Some((at(&points, to)? - at(&points, from)?) / (to - from))
+}
+
+/// A growing figure at a time between two readings (time, figure): on the line between them.
+pub fn at(points: &[(f64, f64)], time: f64) -> Option<f64> {
+    let after = points.iter().position(|(at, _)| *at >= time)?;
+    let (end, figure) = points[after];
+    let Some((start, before)) = after.checked_sub(1).map(|index| points[index]) else {
+        return (end <= time).then_some(figure);
+    };
+    Some(before + (time - start) / (end - start).max(f64::EPSILON) * (figure - before))
+}
+
+/// Of all backends seen in the looks, those that did one of these.
+fn fraction(looks: &[&Look], doing: &[Doing]) -> Option<f64> {
+    let seen = |which: &dyn Fn(Doing) -> bool| -> u64 {
+        let backends = looks.iter().flat_map(|look| &look.backends);
+        backends.filter(|seen| which(seen.doing)).map(|seen| u64::from(seen.count)).sum()
+    };
+    let all = seen(&|_| true);
+    (all > 0).then(|| seen(&|one| doing.contains(&one)) as f64 / all as f64)
+}
+
+/// How busy the machine's processors were between the first look and the last. What the machine underneath took
+/// away is nobody's to use.
+fn host(looks: &[&Look]) -> Option<f64> {
+    let (first, last) = (looks.first()?.machine, looks.last()?.machine);
+    let busy = last.busy - first.busy;
+    let all = busy + (last.idle - first.idle) + (last.iowait - first.iowait);
+    (all > 0.0).then(|| busy / all)
+}
+
+/// Bytes through the link since the data phase began, headers and all, of what the agent says it lets through; the
+/// fuller direction. A direction without a rate has no end that was measured.
+fn bandwidth(observed: &Observed, record: &RunRecord, seconds: f64) -> Option<f64> {
+    let (before, after) = (observed.link_at_data.as_ref()?, record.conditions.link.as_ref()?);
+    let (one, other) = (&before.emulation, &after.emulation);
+    let ways = [(&one.up, &other.up, other.profile.up), (&one.down, &other.down, other.profile.down)];
+    let parts = ways.into_iter().filter_map(|(before, after, way)| {
+        let bytes = after.as_ref()?.bytes.saturating_sub(before.as_ref()?.bytes);
+        Some(bytes as f64 * 8.0 / seconds / way.rate.bits_per_second()? as f64)
+    });
+    parts.reduce(f64::max)
+}
+
+/// Round trips a second times the round trip, of all connections' time (Little's law).
+fn way(record: &RunRecord, metrics: Option<&PhaseMetrics>, rows: f64) -> Option<f64> {
+    let (data, job, metrics) = (data(record)?, &record.result()?.job, metrics?);
+    let count = |stage: Stage| {
+        metrics.stages.iter().find(|summary| summary.stage == stage).map_or(0.0, |summary| summary.count as f64)
+    };
+    let (executes, rtt) = (count(Stage::Execute), record.conditions.round_trip()?.p50 as f64 / 1e9);
+    let trips = trips(job.statement, job.in_flight as f64, data.rows as f64 / executes.max(1.0));
+    let all =
+        count(Stage::Begin) + count(Stage::Select) + executes * trips.execute + count(Stage::Commit) * trips.commit;
+    Some(rows * all / data.rows.max(1) as f64 * rtt / job.pool as f64)
+}
+
+/// Round trips of one operation.
+struct Trips {
+    execute: f64,
+    commit: f64,
+}
+
+/// `executemany` waits whenever as many requests as it may have are under way; what fits into one such window takes
+/// COMMIT along.
+fn trips(statement: Statement, in_flight: f64, rows_an_execute: f64) -> Trips {
+    match statement {
+        Statement::Row => Trips { execute: 1.0, commit: 1.0 },
+        Statement::Executemany => {
+            let windows = (rows_an_execute / in_flight.max(1.0)).ceil().max(1.0);
+            Trips { execute: windows, commit: if windows > 1.0 { 1.0 } else { 0.0 } }
+        }
+    }
+}
+
+fn waiting_for_records(metrics: &PhaseMetrics) -> Option<f64> {
+    let wall: f64 = metrics.workers.iter().map(|worker| worker.wall).sum();
+    (wall > 0.0).then(|| metrics.workers.iter().map(|worker| worker.records).sum::<f64>() / wall)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn use_is_read_between_the_readings_around_the_window() {
+        let used: Vec<Used> =
+            (0..=4).map(|at| Used { at: f64::from(at), cpu: f64::from(at) * 0.5, ..Used::default() }).collect();
+        let share = rate(&used, Window { from: 0.5, to: 3.25 }).unwrap();
+        assert!((share - 0.5).abs() < 1e-9, "{share}");
+        let late = rate(&used, Window { from: 2.5, to: 9.0 }).unwrap();
+        assert!((late - 0.5).abs() < 1e-9, "ends with the last reading: {late}");
+        assert_eq!(rate(&used, Window { from: 5.0, to: 9.0 }), None);
+        assert_eq!(rate(&[], Window { from: 0.0, to: 1.0 }), None);
+    }
+
+    #[test]
+    fn windows_of_executemany_are_round_trips_and_a_commit_may_travel_along() {
+        let of = |in_flight, rows| {
+            let trips = trips(Statement::Executemany, in_flight, rows);
+            (trips.execute, trips.commit)
+        };
+        assert_eq!((of(100.0, 222.0), of(500.0, 222.0), of(222.0, 222.0)), ((3.0, 1.0), (1.0, 0.0), (1.0, 0.0)));
+    }
+
+    #[test]
+    fn processors_are_read_as_the_engine_writes_them() {
+        assert_eq!(processors("0-1,3"), [0, 1, 3]);
+        assert_eq!(processors(""), [0_usize; 0]);
+    }
+}

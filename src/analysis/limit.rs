@@ -1,0 +1,86 @@
+//! What bounds a cell: the verdicts of its runs together, and how sure that is. Pure.
+
+use super::evidence::evidence;
+use super::verdict::{Bound, Verdict, verdict};
+use super::{CellRuns, LEAST_PAIRS};
+
+/// How many of a cell's runs have to agree, as a part of them.
+const AGREE: f64 = 2.0 / 3.0;
+
+/// How sure a verdict is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confidence {
+    /// Six runs or more, and all agree.
+    High,
+    /// Two thirds of the runs agree, or there are fewer than six.
+    Some,
+    /// The runs disagree.
+    None,
+}
+
+/// What bounds a cell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limit {
+    /// What.
+    pub bound: Bound,
+    /// Runs that say so.
+    pub agree: usize,
+    /// Runs that say anything.
+    pub runs: usize,
+    /// How sure that is.
+    pub confidence: Confidence,
+    /// The evidence of one of the runs that agree.
+    pub why: String,
+}
+
+impl Limit {
+    /// Of a cell; none where no valid run was looked at.
+    pub fn of(cell: &CellRuns<'_>) -> Option<Self> {
+        let looked = |run: &&&crate::wire::record::RunRecord| {
+            run.is_valid() && run.conditions.observed.as_ref().is_some_and(|seen| !seen.looks.is_empty())
+        };
+        let verdicts: Vec<Verdict> =
+            cell.runs.iter().filter(looked).filter_map(|run| Some(verdict(&evidence(run)?))).collect();
+        Self::together(&verdicts)
+    }
+
+    fn together(verdicts: &[Verdict]) -> Option<Self> {
+        // Two mixtures agree only where they are of the same.
+        let votes =
+            |one: &Verdict| verdicts.iter().filter(|other| (other.bound, &other.of) == (one.bound, &one.of)).count();
+        let first = verdicts.iter().max_by_key(|one| (votes(one), one.bound))?;
+        let (agree, runs) = (votes(first), verdicts.len());
+        if (agree as f64) < AGREE * runs as f64 {
+            let mut camps: Vec<&str> = verdicts.iter().map(|one| one.bound.words()).collect();
+            camps.sort_unstable();
+            camps.dedup();
+            let (bound, why) = (Bound::Undetermined, format!("runs point to {}", camps.join(" and to ")));
+            return Some(Self { bound, agree, runs, confidence: Confidence::None, why });
+        }
+        let confidence = if agree == runs && runs >= LEAST_PAIRS { Confidence::High } else { Confidence::Some };
+        Some(Self { bound: first.bound, agree, runs, confidence, why: first.why.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn say(bounds: &[Bound]) -> Option<Limit> {
+        let one = |bound: &Bound| Verdict { bound: *bound, of: vec![*bound], why: bound.to_string() };
+        Limit::together(&bounds.iter().map(one).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn runs_that_disagree_give_no_verdict_and_few_give_no_certainty() {
+        use Bound::{DatabaseCpu, RoundTrips};
+        assert_eq!(say(&[DatabaseCpu; 6]).unwrap().confidence, Confidence::High);
+        assert_eq!(say(&[DatabaseCpu; 3]).unwrap().confidence, Confidence::Some);
+        let most = say(&[DatabaseCpu, DatabaseCpu, DatabaseCpu, DatabaseCpu, RoundTrips, RoundTrips]).unwrap();
+        assert_eq!((most.bound, most.agree, most.confidence), (DatabaseCpu, 4, Confidence::Some));
+        let split = say(&[DatabaseCpu, RoundTrips, DatabaseCpu, RoundTrips]).unwrap();
+        assert_eq!((split.bound, split.confidence), (Bound::Undetermined, Confidence::None));
+        assert_eq!(split.why, "runs point to database CPU and to round trips");
+        assert_eq!(say(&[]), None);
+    }
+}

@@ -1,0 +1,258 @@
+//! What bounds a run, told from what was measured of it; nothing that was asked for is looked at. Pure.
+//!
+//! ```text
+//! which resource is used up?            client CPU · one client thread · database CPU · host CPU · bandwidth
+//! else: what do connections wait for?   round trips · database I/O · database locks · coordination
+//! two of about the same weight: mixed · nothing that explains the time: undetermined
+//! ```
+//! A resource that is used up goes first: PostgreSQL on a fifth of a processor shows waits for WAL, because whoever
+//! holds the lock has no processor. CPU is claimed only where a quota, a CPU set or a single thread is used up.
+
+use std::fmt;
+
+/// From this share of what it may have a side counts as used up. The rest goes to periods cut at a run's ends.
+const USED_UP: f64 = 0.90;
+
+/// From this share of connection time a wait is what bounds.
+const MOST_OF_IT: f64 = 0.50;
+
+/// A second bound this close to the first (as a part of it) makes the verdict mixed.
+const AS_MUCH: f64 = 0.95;
+
+/// What bounds an ingest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Bound {
+    /// The client has no more CPU time.
+    ClientCpu,
+    /// One of the client's threads has no more CPU time, others may: an event loop, an interpreter lock, a reader.
+    ClientThread,
+    /// The database has no more CPU time.
+    DatabaseCpu,
+    /// The machine that both share has no more CPU time.
+    HostCpu,
+    /// The link carries no more bytes.
+    Bandwidth,
+    /// Requests wait for the way there and back.
+    RoundTrips,
+    /// Backends wait for WAL or files.
+    DatabaseIo,
+    /// Backends wait for each other.
+    DatabaseLocks,
+    /// Workers wait for records.
+    Coordination,
+    /// Two or more of these alike.
+    Mixed,
+    /// Nothing that was measured explains it.
+    Undetermined,
+}
+
+impl Bound {
+    /// In a sentence.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::ClientCpu => "client CPU",
+            Self::ClientThread => "client CPU (one thread)",
+            Self::DatabaseCpu => "database CPU",
+            Self::HostCpu => "host CPU (shared)",
+            Self::Bandwidth => "bandwidth",
+            Self::RoundTrips => "round trips",
+            Self::DatabaseIo => "database I/O",
+            Self::DatabaseLocks => "database locks",
+            Self::Coordination => "coordination (waiting for records)",
+            Self::Mixed => "mixed",
+            Self::Undetermined => "undetermined",
+        }
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())
+    }
+}
+
+/// What was measured of one run, as parts of what there is: 1 is all of it. `None`: not measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Evidence {
+    /// CPU time of the client's container, of what it may have.
+    pub client_cpu: Option<f64>,
+    /// CPU time of the busiest thread of the client, of one processor.
+    pub client_thread: Option<f64>,
+    /// Processors the client may use: with one, a busy thread is the whole client.
+    pub client_processors: f64,
+    /// CPU time of the database's container, of what it may have.
+    pub database_cpu: Option<f64>,
+    /// The machine's processors, busy with whatever.
+    pub host_cpu: Option<f64>,
+    /// Client and database run on the same processors.
+    pub shared: bool,
+    /// Bytes through the link, of what it lets through; the fuller direction.
+    pub bandwidth: Option<f64>,
+    /// Connection time spent on the way: round trips a second times the measured round trip, of all connections.
+    pub way: Option<f64>,
+    /// Backends seen asleep for WAL or files, of all looks.
+    pub io: Option<f64>,
+    /// Backends seen asleep for each other.
+    pub locks: Option<f64>,
+    /// Worker time asleep until there is a record.
+    pub records: Option<f64>,
+}
+
+/// What bounds a run, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// What bounds it.
+    pub bound: Bound,
+    /// For mixed: which. Else it alone.
+    pub of: Vec<Bound>,
+    /// The evidence, in one sentence.
+    pub why: String,
+}
+
+/// Tells what bounds a run.
+pub fn verdict(evidence: &Evidence) -> Verdict {
+    let used_up = used_up(evidence);
+    if !used_up.is_empty() {
+        return of(&used_up, 1.0);
+    }
+    let waits: Vec<(Bound, f64)> = [
+        (Bound::RoundTrips, evidence.way),
+        (Bound::DatabaseIo, evidence.io),
+        (Bound::DatabaseLocks, evidence.locks),
+        (Bound::Coordination, evidence.records),
+    ]
+    .into_iter()
+    .filter_map(|(bound, share)| Some((bound, share?)))
+    .collect();
+    let most = waits.iter().map(|(_, share)| *share).fold(0.0, f64::max);
+    if most < MOST_OF_IT {
+        return Verdict { bound: Bound::Undetermined, of: Vec::new(), why: nothing(evidence, &waits) };
+    }
+    let as_much: Vec<(Bound, f64)> = waits.into_iter().filter(|(_, share)| *share >= AS_MUCH * most).collect();
+    of(&as_much, most)
+}
+
+/// Resources of which nothing is left.
+fn used_up(evidence: &Evidence) -> Vec<(Bound, f64)> {
+    let full = |share: Option<f64>| share.filter(|share| *share >= USED_UP);
+    let mut found: Vec<(Bound, f64)> = [
+        (Bound::ClientCpu, full(evidence.client_cpu)),
+        (Bound::DatabaseCpu, full(evidence.database_cpu)),
+        (Bound::Bandwidth, full(evidence.bandwidth)),
+    ]
+    .into_iter()
+    .filter_map(|(bound, share)| Some((bound, share?)))
+    .collect();
+    // With one processor's worth of time for the client, its busy thread is not what is special.
+    if found.iter().all(|(bound, _)| *bound != Bound::ClientCpu)
+        && evidence.client_processors > 1.0
+        && let Some(share) = full(evidence.client_thread)
+    {
+        found.push((Bound::ClientThread, share));
+    }
+    if found.is_empty()
+        && evidence.shared
+        && let Some(share) = full(evidence.host_cpu)
+    {
+        found.push((Bound::HostCpu, share));
+    }
+    found
+}
+
+fn of(found: &[(Bound, f64)], most: f64) -> Verdict {
+    let bounds: Vec<Bound> = found.iter().map(|(bound, _)| *bound).collect();
+    let words: Vec<String> = found.iter().map(|(bound, share)| said(*bound, *share)).collect();
+    let bound = match bounds.as_slice() {
+        [one] => *one,
+        _ => Bound::Mixed,
+    };
+    debug_assert!(most > 0.0);
+    Verdict { bound, of: bounds, why: words.join("; ") }
+}
+
+fn said(bound: Bound, share: f64) -> String {
+    let percent = format!("{:.0} %", share * 100.0);
+    match bound {
+        Bound::ClientCpu => format!("the client used {percent} of the CPU time it may have"),
+        Bound::ClientThread => format!("one of the client's threads used {percent} of a processor"),
+        Bound::DatabaseCpu => format!("the database used {percent} of the CPU time it may have"),
+        Bound::HostCpu => format!("the machine's processors were {percent} busy"),
+        Bound::Bandwidth => format!("{percent} of what the link carries was on it"),
+        Bound::RoundTrips => format!("{percent} of connection time was on the way"),
+        Bound::DatabaseIo => format!("backends slept for WAL or files in {percent} of all looks"),
+        Bound::DatabaseLocks => format!("backends slept for each other in {percent} of all looks"),
+        Bound::Coordination => format!("workers slept {percent} of their time for want of records"),
+        Bound::Mixed | Bound::Undetermined => percent,
+    }
+}
+
+fn nothing(evidence: &Evidence, waits: &[(Bound, f64)]) -> String {
+    let cpu = [(Bound::ClientCpu, evidence.client_cpu), (Bound::DatabaseCpu, evidence.database_cpu)];
+    let all = cpu.into_iter().filter_map(|(bound, share)| Some((bound, share?))).chain(waits.iter().copied());
+    match all.max_by(|one, other| one.1.total_cmp(&other.1)) {
+        Some((bound, share)) => {
+            format!("nothing is used up and nothing is waited for most of the time; the most: {}", said(bound, share))
+        }
+        None => "nothing was measured that could tell".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn idle() -> Evidence {
+        Evidence {
+            client_cpu: Some(0.2),
+            client_thread: Some(0.2),
+            client_processors: 2.0,
+            database_cpu: Some(0.3),
+            host_cpu: Some(0.4),
+            bandwidth: Some(0.0),
+            way: Some(0.05),
+            io: Some(0.1),
+            locks: Some(0.05),
+            records: Some(0.0),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn what_is_used_up_goes_before_what_is_waited_for() {
+        // As measured of a database on a fifth of a processor: most looks show a wait for WAL.
+        let throttled = Evidence { database_cpu: Some(0.98), io: Some(0.7), ..idle() };
+        assert_eq!(verdict(&throttled).bound, Bound::DatabaseCpu);
+        let far = Evidence { way: Some(0.97), ..idle() };
+        assert_eq!(verdict(&far).bound, Bound::RoundTrips);
+        assert_eq!(verdict(&far).why, "97 % of connection time was on the way");
+        let slow_disk = Evidence { io: Some(0.8), ..idle() };
+        assert_eq!(verdict(&slow_disk).bound, Bound::DatabaseIo);
+        let slow_reader = Evidence { records: Some(0.9), ..idle() };
+        assert_eq!(verdict(&slow_reader).bound, Bound::Coordination);
+    }
+
+    #[test]
+    fn one_busy_thread_of_several_processors_is_told_from_a_busy_client() {
+        let one = Evidence { client_cpu: Some(0.5), client_thread: Some(0.99), ..idle() };
+        assert_eq!(verdict(&one).bound, Bound::ClientThread);
+        let pinned = Evidence { client_cpu: Some(0.99), client_thread: Some(0.99), client_processors: 1.0, ..idle() };
+        assert_eq!(verdict(&pinned).bound, Bound::ClientCpu);
+    }
+
+    #[test]
+    fn shared_processors_are_nobody_s_alone() {
+        let busy = Evidence { client_cpu: Some(0.4), database_cpu: Some(0.55), host_cpu: Some(0.99), ..idle() };
+        assert_eq!(verdict(&busy).bound, Bound::Undetermined, "not shared: somebody else's work");
+        assert_eq!(verdict(&Evidence { shared: true, ..busy }).bound, Bound::HostCpu);
+    }
+
+    #[test]
+    fn two_alike_are_mixed_and_nothing_is_undetermined() {
+        let both = verdict(&Evidence { client_cpu: Some(0.97), database_cpu: Some(0.95), ..idle() });
+        assert_eq!((both.bound, both.of), (Bound::Mixed, vec![Bound::ClientCpu, Bound::DatabaseCpu]));
+        let none = verdict(&idle());
+        assert_eq!(none.bound, Bound::Undetermined);
+        assert!(none.why.ends_with("the most: the database used 30 % of the CPU time it may have"), "{}", none.why);
+        assert_eq!(verdict(&Evidence::default()).why, "nothing was measured that could tell");
+    }
+}

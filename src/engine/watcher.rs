@@ -1,0 +1,100 @@
+//! The watcher's container: in the database's PID and network namespace, told what to do on standard input, heard
+//! on standard output, gone when its input is closed.
+
+use super::files::USER;
+use super::{Container, Stack, label, refused};
+use crate::wire::exit::{Exit, Failure};
+use crate::wire::watched::{Look, WatchJob};
+use anyhow::{Context, Result};
+use bollard::container::{AttachContainerResults, LogOutput};
+use bollard::models::{ContainerCreateBody, HostConfig};
+use bollard::query_parameters::{AttachContainerOptionsBuilder, StartContainerOptions};
+use futures_util::StreamExt;
+use std::pin::Pin;
+use std::time::Duration;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::task::JoinHandle;
+
+/// How long a watcher may take to end once its input is closed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Looks that are kept at most: hours at the lab's pace.
+const MOST_LOOKS: usize = 1_000_000;
+
+/// A watcher at work.
+pub struct Watcher {
+    id: String,
+    input: Pin<Box<dyn AsyncWrite + Send>>,
+    looks: JoinHandle<Result<Vec<Look>>>,
+}
+
+impl Stack {
+    /// Starts a watcher beside a container. [`Stack::sweep`] removes one that is forgotten.
+    pub async fn watch(&self, beside: &Container, job: &WatchJob, cpuset: &str) -> Result<Watcher> {
+        let labels = [(label::STACK, self.project.as_str()), (label::HELPER, "watcher")];
+        let with = format!("container:{}", beside.id);
+        let body = ContainerCreateBody {
+            image: Some(self.image("ingester")),
+            user: Some(format!("{USER}:{USER}")),
+            cmd: Some(vec!["watch".into()]),
+            labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()),
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            open_stdin: Some(true),
+            stdin_once: Some(true),
+            host_config: Some(HostConfig {
+                network_mode: Some(with.clone()),
+                pid_mode: Some(with),
+                cpuset_cpus: Some(cpuset.to_owned()),
+                readonly_rootfs: Some(true),
+                cap_drop: Some(vec!["ALL".into()]),
+                security_opt: Some(vec!["no-new-privileges".into()]),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let id = self.create(body, "make the watcher's container").await?;
+        let docker = &self.engine.docker;
+        let options =
+            AttachContainerOptionsBuilder::default().stream(true).stdin(true).stdout(true).stderr(true).build();
+        let attached = docker.attach_container(&id, Some(options)).await.map_err(refused("attach to the watcher"))?;
+        let AttachContainerResults { output, mut input } = attached;
+        docker.start_container(&id, None::<StartContainerOptions>).await.map_err(refused("start the watcher"))?;
+        let mut text = serde_json::to_vec(job).context("write the watcher's job")?;
+        text.push(b'\n');
+        input.write_all(&text).await.and(input.flush().await).context("tell the watcher what to do")?;
+        Ok(Watcher { id, input, looks: tokio::spawn(collect(output)) })
+    }
+
+    /// Ends a watcher; everything it saw.
+    pub async fn end_watch(&self, watcher: Watcher) -> Result<Vec<Look>> {
+        let Watcher { id, mut input, looks } = watcher;
+        let _ = input.shutdown().await; // it may have ended by itself: its words say why
+        let seen = tokio::time::timeout(PATIENCE, looks).await;
+        self.remove(&id).await?;
+        seen.context("the watcher did not end")?.context("read what the watcher saw")?
+    }
+}
+
+async fn collect(
+    mut output: impl StreamExt<Item = Result<LogOutput, bollard::errors::Error>> + Unpin,
+) -> Result<Vec<Look>> {
+    let (mut looks, mut pending, mut complaints) = (Vec::new(), Vec::new(), String::new());
+    while let Some(piece) = output.next().await {
+        match piece.map_err(refused("pass on the watcher's output"))? {
+            LogOutput::StdErr { message } => complaints.push_str(&String::from_utf8_lossy(&message)),
+            other => pending.extend_from_slice(&other.into_bytes()),
+        }
+        while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = pending.drain(..=end).collect();
+            if looks.len() < MOST_LOOKS {
+                looks.push(serde_json::from_slice(&line).context("read a look of the watcher")?);
+            }
+        }
+    }
+    if complaints.is_empty() {
+        return Ok(looks);
+    }
+    Err(Failure::new(Exit::Engine, format!("the watcher said: {}", complaints.trim())).into())
+}

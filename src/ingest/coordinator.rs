@@ -1,0 +1,367 @@
+//! The coordinator: feeds the queue phase by phase, follows the workers, keeps the phases' accounts.
+
+use super::census::Record;
+use super::children;
+use super::cpu;
+use super::reader::Source;
+use super::scheme;
+use super::stats::{Live, PhaseLog, steady};
+use super::ticker::{TICK, Ticker};
+use super::worker::{Context, Ended, Message};
+use crate::db;
+use crate::model::{Phase, Reader, Scheme, Stage};
+use crate::telemetry::{Collector, Telemetry};
+use crate::wire::metrics::Second;
+use crate::wire::{Cpu, Event, Job, PhaseResult, Rates};
+use anyhow::{Context as _, Result, anyhow};
+use async_channel::Sender;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often Ctrl-C is looked for.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a run that failed waits for its other workers to finish what they are at. Its rows are not claimed.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// A part of a phase shorter than this gives no rate: it would be mostly noise.
+const SHORTEST: f64 = 0.25;
+
+/// The coordinator's state while workers run.
+pub(super) struct Run<'a> {
+    job: &'a Job,
+    context: Arc<Context>,
+    collector: &'a mut Collector,
+    /// Lets the workers close their connections when dropped.
+    hold: Option<Sender<()>>,
+    /// When each phase began and when its last worker was through with it.
+    pub(super) windows: Vec<(Instant, Instant)>,
+    queues: Vec<Option<Sender<Record>>>,
+    source: Arc<Mutex<Source>>,
+    threads: Vec<JoinHandle<()>>,
+    messages: mpsc::Receiver<Message>,
+    interrupt: &'a AtomicBool,
+    emit: &'a mut dyn FnMut(Event),
+    /// The accounts of the workers that ended well.
+    ended: Vec<Ended>,
+    /// How many workers have ended, well or not.
+    reported: usize,
+    /// The first error of a worker or of the reader.
+    failed: Option<anyhow::Error>,
+    workers: usize,
+}
+
+impl<'a> Run<'a> {
+    /// Starts the workers.
+    pub(super) fn start(
+        job: &'a Job,
+        source: Source,
+        telemetry: &Telemetry,
+        collector: &'a mut Collector,
+        interrupt: &'a AtomicBool,
+        emit: &'a mut dyn FnMut(Event),
+    ) -> Result<Self> {
+        let (sender, messages) = mpsc::channel();
+        let (hold, held) = async_channel::bounded(1);
+        let workers = scheme::workers(job.scheme, job.pool);
+        let (mut queues, mut phases) = (Vec::new(), Vec::new());
+        for phase in &job.phases {
+            let (put, take) = match job.reader {
+                Reader::Preload => async_channel::unbounded(),
+                Reader::Thread | Reader::Process => async_channel::bounded(job.queue),
+            };
+            queues.push(Some(put));
+            phases.push((*phase, take));
+        }
+        let context = Arc::new(Context {
+            job: job.clone(),
+            config: db::config(&job.dburl, "ingester")?,
+            phases,
+            live: std::iter::repeat_with(Live::default).take(workers).collect(),
+            origin: Instant::now(),
+            messages: sender,
+            stop: Arc::new(AtomicBool::new(false)),
+            telemetry: telemetry.clone(),
+            hold: held,
+        });
+        let threads = scheme::start(&context).context("start the workers")?;
+        let source = Arc::new(Mutex::new(source));
+        Ok(Self {
+            job,
+            context,
+            collector,
+            hold: Some(hold),
+            windows: Vec::new(),
+            queues,
+            source,
+            threads,
+            messages,
+            interrupt,
+            emit,
+            ended: Vec::new(),
+            reported: 0,
+            failed: None,
+            workers,
+        })
+    }
+
+    /// Waits until every connection is open.
+    pub(super) fn connect(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        let mut connected = 0;
+        while connected < self.job.pool {
+            if let Some(Message::Connected) = self.next(Instant::now() + TICK)? {
+                connected += 1;
+            }
+            if let Some(error) = self.failed.take() {
+                return Err(error);
+            }
+        }
+        (self.emit)(Event::Connected { connections: connected, seconds: begun.elapsed().as_secs_f64() });
+        Ok(())
+    }
+
+    /// The next message, or none at the deadline. Endings are booked here.
+    fn next(&mut self, deadline: Instant) -> Result<Option<Message>> {
+        let wait = deadline.saturating_duration_since(Instant::now());
+        let message = match self.messages.recv_timeout(wait) {
+            Err(RecvTimeoutError::Timeout) if self.threads.iter().all(JoinHandle::is_finished) => {
+                // Their last words may have arrived between the timeout and this look.
+                self.messages.try_recv().map_err(|_| anyhow!("the workers ended without a word: this is a bug"))?
+            }
+            Err(RecvTimeoutError::Timeout) => return Ok(None),
+            Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("the workers are gone: this is a bug")),
+            Ok(message) => message,
+        };
+        match message {
+            Message::Ended(ended) => {
+                self.reported += 1;
+                match ended {
+                    Ok(ended) => self.ended.push(ended),
+                    Err(error) => drop(self.failed.get_or_insert(error)),
+                }
+            }
+            Message::Unreadable(error) => drop(self.failed.get_or_insert(error)),
+            message => return Ok(Some(message)),
+        }
+        Ok(None)
+    }
+
+    pub(super) fn phases(&mut self) -> Result<Vec<PhaseResult>> {
+        let phases = self.job.phases.clone();
+        let mut results = Vec::new();
+        for (index, phase) in phases.into_iter().enumerate() {
+            if self.interrupt.load(Ordering::Relaxed) {
+                break;
+            }
+            let result = self.phase(index, phase)?;
+            if !self.job.child {
+                let average = result.rows as f64 / result.seconds.max(1e-3);
+                let (records, rows) = (result.records, result.rows);
+                (self.emit)(Event::Progress { phase, records, rows, current: average, average });
+            }
+            if !self.job.child && self.job.scheme != Scheme::Processes {
+                tell_measured(&result, &mut *self.emit);
+            }
+            results.push(result);
+        }
+        Ok(results)
+    }
+
+    fn phase(&mut self, index: usize, phase: Phase) -> Result<PhaseResult> {
+        Live::reset(&self.context.live);
+        let queue = self.queues[index].take().expect("each phase runs once");
+        let preloaded = match self.job.reader {
+            Reader::Preload => Some(self.preload(phase)?),
+            Reader::Thread | Reader::Process => None,
+        };
+        self.collector.phase_begins();
+        let cpu_before = cpu::used();
+        let begun = Instant::now();
+        (self.emit)(Event::Phase { phase });
+        let reader = self.read(phase, queue, preloaded)?;
+        let watched = self.watch(phase, begun)?;
+        let ended = Instant::now();
+        self.context.phases[index].1.close(); // a reader that is still putting records learns that nobody wants them
+        reader.join().map_err(|_| anyhow!("the reader panicked"))?;
+        let mut result = self.account(phase, begun, cpu_before, &watched);
+        let port = self.context.config.get_ports().first().copied().unwrap_or(5432);
+        result.metrics = self.collector.phase_ends(port).filter(|_| self.job.metrics).map(Box::new);
+        if !self.job.child && self.job.scheme != Scheme::Processes {
+            children::none(&mut result);
+        }
+        self.windows.push((begun, ended));
+        Ok(result)
+    }
+
+    /// Reads a phase to memory before its clock starts.
+    fn preload(&self, phase: Phase) -> Result<Vec<Record>> {
+        let mut records = Vec::new();
+        let raw = self.job.scheme == Scheme::Processes;
+        let mut source = self.source.lock().map_err(|_| anyhow!("the reader panicked"))?;
+        source.read(self.job, phase, raw, &mut |record| {
+            records.push(record);
+            !self.interrupt.load(Ordering::Relaxed)
+        })?;
+        Ok(records)
+    }
+
+    /// Starts the thread that fills a phase's queue.
+    fn read(&self, phase: Phase, queue: Sender<Record>, preloaded: Option<Vec<Record>>) -> Result<JoinHandle<()>> {
+        let (context, source) = (Arc::clone(&self.context), Arc::clone(&self.source));
+        let body = move || {
+            let stages = context.telemetry.reader();
+            let mut put = |record| {
+                stages.end(Stage::Read);
+                let taken = queue.send_blocking(record).is_ok();
+                stages.begin(Stage::Read);
+                taken
+            };
+            let complete = match preloaded {
+                Some(records) => Ok(records.into_iter().all(|record| queue.send_blocking(record).is_ok())),
+                None => {
+                    stages.begin(Stage::Read);
+                    let raw = context.job.scheme == Scheme::Processes;
+                    let source = source.lock().map_err(|_| anyhow!("the reader panicked"));
+                    source.and_then(|mut source| source.read(&context.job, phase, raw, &mut put))
+                }
+            };
+            context.telemetry.departing();
+            match complete {
+                Ok(true) => context.tell(Message::Filled),
+                Ok(false) => {} // stopped
+                Err(error) => {
+                    context.tell(Message::Unreadable(error));
+                    context.stop.store(true, Ordering::Relaxed);
+                }
+            }
+            // Only now the queue's end goes: whoever sees it closed speaks after what was told here.
+            drop(queue);
+        };
+        Ok(std::thread::Builder::new().name("reader".into()).spawn(body)?)
+    }
+
+    /// Follows a phase until every worker is through with it, or one of them or the reader fails.
+    fn watch(&mut self, phase: Phase, begun: Instant) -> Result<Watched> {
+        let (mut logs, mut filled) = (Vec::new(), None);
+        let end = match (phase, self.job.seconds) {
+            (Phase::Data, Some(seconds)) => Some(begun + Duration::from_secs_f64(seconds)),
+            _ => None,
+        };
+        let mut progress = Ticker::new(begun);
+        while logs.len() < self.workers {
+            let deadline = progress.next.min(Instant::now() + LOOK);
+            let deadline = self.collector.next().map_or(deadline, |next| next.min(deadline));
+            let deadline = end.filter(|_| !self.context.stopped()).map_or(deadline, |end| end.min(deadline));
+            match self.next(deadline)? {
+                Some(Message::PhaseDone(log)) => logs.push(log),
+                Some(Message::Filled) => {
+                    filled = Some((begun.elapsed().as_secs_f64(), Live::sum(&self.context.live).1));
+                    (self.emit)(Event::QueueFilled { phase });
+                }
+                Some(Message::Done(phase, rows)) => (self.emit)(Event::Done { phase, rows }),
+                Some(Message::Connected | Message::Ended(_) | Message::Unreadable(_)) | None => {}
+            }
+            if let Some(error) = self.failed.take() {
+                return Err(error);
+            }
+            let over = end.is_some_and(|end| Instant::now() >= end);
+            if (over || self.interrupt.load(Ordering::Relaxed)) && !self.context.stopped() {
+                self.stop();
+            }
+            if let Some(second) = self.collector.second(|| Live::sum(&self.context.live)) {
+                self.tell_second(phase, second);
+            }
+            if Instant::now() >= progress.next {
+                let standing = progress.tick(phase, &self.context.live);
+                if !self.job.child {
+                    (self.emit)(standing);
+                }
+            }
+        }
+        Ok(Watched { logs, filled })
+    }
+
+    fn tell_second(&mut self, phase: Phase, second: Second) {
+        // A child that waits for its parent has nothing to say; nobody may be listening at that moment.
+        if self.job.metrics && (!self.job.child || !second.histograms.is_empty()) {
+            (self.emit)(Event::Second { phase, second });
+        }
+    }
+
+    /// No worker takes another record.
+    fn stop(&self) {
+        self.context.stop.store(true, Ordering::Relaxed);
+        for (_, queue) in &self.context.phases {
+            queue.close();
+        }
+    }
+
+    fn account(&self, phase: Phase, begun: Instant, cpu_before: Cpu, watched: &Watched) -> PhaseResult {
+        let logs = &watched.logs;
+        let (records, rows) = Live::sum(&self.context.live);
+        let last = logs.iter().filter_map(|log| log.last_done).max().unwrap_or(begun);
+        let seconds = last.duration_since(begun).as_secs_f64();
+        let rate = |rows: u64, seconds: f64| (seconds >= SHORTEST && rows > 0).then(|| rows as f64 / seconds);
+        let (filling, after) = match watched.filled {
+            Some((at, by_then)) => (rate(by_then, at.min(seconds)), rate(rows.saturating_sub(by_then), seconds - at)),
+            None => (rate(rows, seconds), None),
+        };
+        PhaseResult {
+            phase,
+            records,
+            rows,
+            seconds,
+            cpu: cpu::used().since(cpu_before),
+            rates: Rates {
+                whole: rate(rows, seconds),
+                while_filling: filling,
+                after,
+                steady: steady(logs, self.context.origin, begun),
+            },
+            metrics: None,
+        }
+    }
+
+    /// Lets the workers end and collects their accounts. After a failure it does not wait for long: a worker may
+    /// hang on a connection that is dead, and its thread or process ends with this one.
+    pub(super) fn end(mut self, failed: bool) -> Result<Vec<Ended>> {
+        if failed || self.interrupt.load(Ordering::Relaxed) {
+            self.stop();
+        }
+        self.queues.clear();
+        self.hold = None;
+        let mut give_up = failed.then(|| Instant::now() + PATIENCE);
+        while self.reported < self.workers && give_up.is_none_or(|at| Instant::now() < at) {
+            self.next(Instant::now() + LOOK)?;
+            if self.failed.is_some() {
+                self.stop();
+                give_up.get_or_insert(Instant::now() + PATIENCE);
+            }
+        }
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        if self.reported == self.workers {
+            for thread in self.threads {
+                let _ = thread.join(); // a panic has been printed and reported
+            }
+        }
+        Ok(self.ended)
+    }
+}
+
+/// What the coordinator saw of a phase.
+struct Watched {
+    logs: Vec<PhaseLog>,
+    /// When the queue was filled, seconds into the phase, and the rows acknowledged by then.
+    filled: Option<(f64, u64)>,
+}
+
+/// Tells what was measured in a phase, if anything was.
+pub(super) fn tell_measured(result: &PhaseResult, emit: &mut dyn FnMut(Event)) {
+    if let Some(metrics) = &result.metrics {
+        emit(Event::Measured { phase: result.phase, metrics: metrics.clone() });
+    }
+}

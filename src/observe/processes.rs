@@ -1,0 +1,144 @@
+//! The kernel's account of processes and of the machine, read from /proc.
+
+use crate::wire::watched::Machine;
+use std::collections::HashMap;
+use std::fs;
+
+/// Client backends and the server's own processes, by what the kernel has on their account.
+#[derive(Debug, Default)]
+pub(super) struct Processes {
+    /// What each client backend had at the last look: nanoseconds on a CPU, and waiting for one.
+    backends: HashMap<i32, [u64; 2]>,
+    /// The server's own processes: nanoseconds on a CPU.
+    server: HashMap<i32, u64>,
+    /// Of those above and of those that have ended, since the first look.
+    totals: [u64; 3],
+    begun: bool,
+}
+
+impl Processes {
+    /// Adds what has come on their accounts since the last look. What a process did between its last look and its
+    /// end is lost: at most the time between two looks.
+    pub(super) fn account(&mut self, backends: &[i32]) {
+        let begun = std::mem::replace(&mut self.begun, true);
+        let mut now = HashMap::new();
+        for &pid in backends {
+            let Some(times) = schedstat(pid) else { continue };
+            // All of what a new backend has is new; at the first look nobody is.
+            let before = self.backends.get(&pid).copied().unwrap_or(if begun { [0; 2] } else { times });
+            self.totals[0] += times[0].saturating_sub(before[0]);
+            self.totals[1] += times[1].saturating_sub(before[1]);
+            now.insert(pid, times);
+        }
+        self.backends = now;
+        // They live as long as the server: looked for once.
+        if !begun {
+            self.server = server_processes().into_iter().filter_map(|pid| Some((pid, schedstat(pid)?[0]))).collect();
+        }
+        for (pid, before) in &mut self.server {
+            let Some([on_cpu, _]) = schedstat(*pid) else { continue };
+            self.totals[2] += on_cpu.saturating_sub(*before);
+            *before = on_cpu;
+        }
+    }
+
+    /// The state of each client backend that the last look knew.
+    pub(super) fn states(&self) -> HashMap<i32, char> {
+        self.backends.keys().filter_map(|pid| Some((*pid, state(*pid)?))).collect()
+    }
+
+    /// Seconds since the first look: backends on a CPU, backends waiting for one, the server's own on a CPU.
+    pub(super) fn totals(&self) -> (f64, f64, f64) {
+        let [on_cpu, run_queue, server] = self.totals.map(|nanos| nanos as f64 / 1e9);
+        (on_cpu, run_queue, server)
+    }
+}
+
+/// Nanoseconds on a CPU and waiting for one, of the main thread: a backend has no other (kernel documentation, scheduler/sched-stats).
+fn schedstat(pid: i32) -> Option<[u64; 2]> {
+    let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
+    let mut numbers = text.split_whitespace().map(str::parse);
+    Some([numbers.next()?.ok()?, numbers.next()?.ok()?])
+}
+
+/// R, S, D …: the third field of `stat`, after a name in parentheses that may hold any character.
+fn state(pid: i32) -> Option<char> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    text.rsplit_once(") ")?.1.chars().next()
+}
+
+/// The server's processes that serve no client: PostgreSQL writes what each is into its command line.
+fn server_processes() -> Vec<i32> {
+    const KINDS: [&str; 4] = ["walwriter", "checkpointer", "background writer", "io worker"];
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let is_server = |pid: &i32| {
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.strip_prefix("postgres: ").is_some_and(|what| KINDS.iter().any(|kind| what.starts_with(kind)))
+    };
+    pids.filter(is_server).collect()
+}
+
+/// The machine's processors so far. `/proc/stat` counts in hundredths of a second.
+pub(super) fn machine() -> Machine {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let seconds: Vec<f64> = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .skip(1)
+        .filter_map(|number| Some(number.parse::<f64>().ok()? / 100.0))
+        .collect();
+    let at = |index: usize| seconds.get(index).copied().unwrap_or(0.0);
+    let pressures: Vec<f64> = ["cpu", "io", "memory"].into_iter().filter_map(pressure).collect();
+    Machine {
+        // user, nice, system, idle, iowait, irq, softirq, steal
+        busy: at(0) + at(1) + at(2) + at(5) + at(6),
+        softirq: at(6),
+        iowait: at(4),
+        stolen: at(7),
+        idle: at(3),
+        pressure: pressures.try_into().ok(),
+    }
+}
+
+/// Seconds in which somebody waited, so far.
+fn pressure(of: &str) -> Option<f64> {
+    let text = fs::read_to_string(format!("/proc/pressure/{of}")).ok()?;
+    let total = text.lines().find(|line| line.starts_with("some "))?.rsplit_once("total=")?.1;
+    Some(total.trim().parse::<f64>().ok()? / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_s_account_of_this_process_is_read() {
+        let pid = std::process::id() as i32;
+        assert!(matches!(state(pid), Some('R' | 'S')));
+        assert!(schedstat(pid).is_some_and(|[on_cpu, _]| on_cpu > 0));
+        assert_eq!(state(-1), None);
+        let machine = machine();
+        assert!(machine.busy > 0.0 && machine.idle > 0.0, "{machine:?}");
+    }
+
+    #[test]
+    fn what_was_before_the_first_look_does_not_count() {
+        // A process of one thread, like a backend: this one's account is its main thread's.
+        let mut spinning = std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let (mut processes, pid) = (Processes::default(), spinning.id() as i32);
+        let pause = std::time::Duration::from_millis(200);
+        std::thread::sleep(pause);
+        processes.account(&[pid]);
+        let at_first = processes.totals();
+        std::thread::sleep(pause);
+        processes.account(&[pid]);
+        spinning.kill().unwrap();
+        spinning.wait().unwrap();
+        assert_eq!(at_first, (0.0, 0.0, 0.0));
+        let (on_cpu, ..) = processes.totals();
+        assert!(on_cpu > 0.0 && on_cpu < 10.0, "{on_cpu}");
+    }
+}

@@ -1,0 +1,284 @@
+//! The questions a series answers, and the answers, a sentence each. What cannot be said is said to be so.
+
+use super::bounds::{self, capital};
+use super::names::Names;
+use crate::analysis::{Analysis, CellRuns, Comparison, Finding, LEAST_PAIRS, Means};
+use crate::model::{Factor, Scheme, units};
+use serde::Serialize;
+
+/// As many comparisons are told one by one; of more, those that differ.
+const ONE_BY_ONE: usize = 6;
+
+/// A pool counts as good as the best from this part of its rows a second on.
+const AS_GOOD: f64 = 0.95;
+
+/// A question and what the series says to it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Answer {
+    /// The question.
+    pub question: String,
+    /// The answers, one for each setting in which it was asked.
+    pub lines: Vec<Line>,
+}
+
+/// One answer.
+#[derive(Debug, Clone, Serialize)]
+pub struct Line {
+    /// The setting it holds for; empty where there is one only.
+    pub at: String,
+    /// The answer in a few words.
+    pub lead: String,
+    /// The figures behind it.
+    pub detail: String,
+    /// Whether something was found to make a difference.
+    pub strong: bool,
+}
+
+impl Line {
+    /// The whole sentence.
+    pub fn text(&self) -> String {
+        if self.detail.is_empty() { format!("{}.", self.lead) } else { format!("{}: {}.", self.lead, self.detail) }
+    }
+}
+
+/// Every question a series can be asked, schemes first.
+pub fn answers(analysis: &Analysis<'_>, names: &Names) -> Vec<Answer> {
+    let mut answers = vec![schemes(analysis, names)];
+    answers.extend(bounds::limits(analysis, names));
+    answers.extend(connections(analysis, names));
+    answers.extend(effects(analysis, names));
+    answers.extend(bounds::ledgers(analysis, names));
+    answers
+}
+
+fn schemes(analysis: &Analysis<'_>, names: &Names) -> Answer {
+    let mut seen: Vec<Scheme> = analysis.compared().map(|cell| cell.cell.scheme).collect();
+    seen.sort();
+    seen.dedup();
+    let only_two = seen.iter().all(|scheme| matches!(scheme, Scheme::Threads | Scheme::Async));
+    let question = if only_two { "Threads or async?" } else { "Which scheme?" };
+    let comparisons: Vec<&Comparison<'_>> = analysis.of_factor(Factor::Scheme).collect();
+    let cannot =
+        |why: String| vec![Line { at: String::new(), lead: "This cannot be said".into(), detail: why, strong: false }];
+    let lines = if analysis.cells.iter().all(|cell| cell.valid().next().is_none()) {
+        cannot("no run is valid".into())
+    } else if seen.len() == 1 {
+        cannot(format!("every cell of this series runs {}", seen[0]))
+    } else if comparisons.is_empty() {
+        cannot("no two cells differ in their scheme only".into())
+    } else {
+        lines(&comparisons, names)
+    };
+    Answer { question: question.into(), lines }
+}
+
+/// One by one, or those that differ and how many don't.
+fn lines(comparisons: &[&Comparison<'_>], names: &Names) -> Vec<Line> {
+    if comparisons.len() <= ONE_BY_ONE {
+        return comparisons.iter().map(|comparison| line(comparison, names)).collect();
+    }
+    let mut differ: Vec<(&Comparison<'_>, f64)> = comparisons
+        .iter()
+        .filter_map(|one| match one.finding {
+            Finding::Measured { ratio, means: Means::Faster | Means::Slower, .. } => {
+                Some((*one, ratio.ratio.ln().abs()))
+            }
+            _ => None,
+        })
+        .collect();
+    let found = differ.len();
+    differ.sort_by(|a, b| b.1.total_cmp(&a.1));
+    differ.truncate(ONE_BY_ONE - 1);
+    let (first, rest): (Vec<_>, Vec<_>) =
+        comparisons.iter().partition(|one| differ.iter().any(|(shown, _)| std::ptr::eq(*shown, **one)));
+    let mut lines: Vec<Line> = first.into_iter().map(|one| line(one, names)).collect();
+    lines.push(summary_of_the_rest(&rest, found - differ.len(), comparisons.len()));
+    lines
+}
+
+fn summary_of_the_rest(rest: &[&Comparison<'_>], more: usize, all: usize) -> Line {
+    let mut smallest = Vec::new();
+    let mut few = 0;
+    for comparison in rest {
+        match comparison.finding {
+            Finding::TooFew { .. } => few += 1,
+            Finding::Measured { smallest: one, means: Means::Same | Means::WithinNoise, .. } => smallest.push(one),
+            Finding::Measured { .. } => {}
+        }
+    }
+    let mut parts = Vec::new();
+    let mut lead = "In the other settings".to_owned();
+    if !smallest.is_empty() {
+        let (least, most) =
+            smallest.iter().fold((f64::INFINITY, 0.0_f64), |(least, most), one| (least.min(*one), most.max(*one)));
+        lead = format!("No measurable difference in {} of {all} settings", smallest.len());
+        let (least, most) = (units::percent(least), units::percent(most));
+        parts.push(format!("from {least} on, in others from {most} on, it would have shown"));
+    }
+    if more > 0 {
+        parts.push(format!("a smaller difference in {more}: see the table of comparisons"));
+    }
+    if few > 0 {
+        parts.push(format!("cannot be said in {few}: fewer than {LEAST_PAIRS} blocks have both"));
+    }
+    Line { at: "elsewhere".into(), lead, detail: parts.join("; "), strong: false }
+}
+
+/// One comparison as a sentence.
+fn line(comparison: &Comparison<'_>, names: &Names) -> Line {
+    let at = names.without(Some(comparison.factor), comparison.base);
+    let (base, other) = sides(comparison, names);
+    let mut strong = false;
+    let (lead, detail) = match comparison.finding {
+        Finding::TooFew { pairs, range } => {
+            let seen = range.map_or_else(String::new, |range| {
+                format!("; in those {other} did {}x of {base}", units::between(range, units::multiple))
+            });
+            let blocks = if pairs == 1 { "block has" } else { "blocks have" };
+            ("This cannot be said".into(), format!("{pairs} {blocks} both, {LEAST_PAIRS} are needed{seen}"))
+        }
+        Finding::Measured { ratio, smallest, means } => {
+            let interval = units::between((ratio.low, ratio.high), units::multiple);
+            let short = format!("{}x of {base} ({interval})", units::multiple(ratio.ratio));
+            let figures = format!("{other} does {short}");
+            strong = matches!(means, Means::Faster | Means::Slower);
+            match means {
+                Means::Same => (
+                    "No measurable difference".into(),
+                    format!("{figures}; from {} on it would have shown", units::percent(smallest)),
+                ),
+                Means::WithinNoise => (
+                    "No measurable difference".into(),
+                    format!(
+                        "{figures}, but two identical cells may differ as much; from {} on it would have shown",
+                        units::percent(smallest)
+                    ),
+                ),
+                Means::Faster => (format!("{} is faster", capital(&other)), short),
+                Means::Slower => (format!("{} is slower", capital(&other)), short),
+            }
+        }
+    };
+    Line { at, lead, detail, strong }
+}
+
+/// What is compared, by its levels alone: base, other.
+fn sides(comparison: &Comparison<'_>, names: &Names) -> (String, String) {
+    let said = |cell| names.said(comparison.factor, cell);
+    (said(comparison.base), said(comparison.other))
+}
+
+/// Which of the pools tried did most: a measurement, not a forecast.
+fn connections(analysis: &Analysis<'_>, names: &Names) -> Option<Answer> {
+    let groups = analysis.groups(Factor::Pool);
+    let lines: Vec<Line> =
+        groups.iter().filter(|group| group.len() > 2).filter_map(|group| best_pool(group, names)).collect();
+    (!lines.is_empty()).then(|| Answer { question: "How many connections, of those tried?".into(), lines })
+}
+
+fn best_pool(group: &[&CellRuns<'_>], names: &Names) -> Option<Line> {
+    let mut tried: Vec<_> = group.iter().filter_map(|cell| Some((cell.cell.pool, cell.rate()?))).collect();
+    tried.sort_by_key(|(pool, _)| *pool);
+    let (pool, best) = *tried.iter().max_by(|a, b| a.1.median.total_cmp(&b.1.median))?;
+    let good: Vec<String> = tried
+        .iter()
+        .filter(|(_, rate)| rate.median >= AS_GOOD * best.median)
+        .map(|(pool, _)| pool.to_string())
+        .collect();
+    let spread = units::between(best.spread(), units::rate);
+    let runs = if best.interval.is_some() {
+        String::new()
+    } else {
+        format!(" (the range of {} runs: too few for an interval)", best.runs)
+    };
+    let within = if good.len() > 1 {
+        format!("; within 5 % of it: {}", good.join(", "))
+    } else {
+        "; none of the others comes within 5 % of it".into()
+    };
+    Some(Line {
+        at: names.without(Some(Factor::Pool), group[0].cell),
+        lead: format!("Most at pool {pool}"),
+        detail: format!("{} rows/s ({spread}){runs}{within}", units::rate(best.median)),
+        strong: false,
+    })
+}
+
+/// What each other factor did. Pools have a question of their own.
+fn effects(analysis: &Analysis<'_>, names: &Names) -> Option<Answer> {
+    let sweeps = analysis.groups(Factor::Pool).iter().any(|group| group.len() > 2);
+    let others: Vec<&Comparison<'_>> = analysis
+        .comparisons
+        .iter()
+        .filter(|one| one.factor != Factor::Scheme && !(one.factor == Factor::Pool && sweeps))
+        .collect();
+    if others.is_empty() {
+        return None;
+    }
+    let lines = if others.len() <= ONE_BY_ONE {
+        others.iter().map(|one| effect(one, names)).collect()
+    } else {
+        by_level(&others, names)
+    };
+    Some(Answer { question: "What else makes a difference?".into(), lines })
+}
+
+fn effect(comparison: &Comparison<'_>, names: &Names) -> Line {
+    let (base, other) = sides(comparison, names);
+    let at = names.without(Some(comparison.factor), comparison.base);
+    let mut said = line(comparison, names);
+    if let Finding::Measured { ratio, means: Means::Faster | Means::Slower, .. } = comparison.finding {
+        let interval = units::between((ratio.low, ratio.high), units::multiple);
+        said.lead = format!("{}x ({interval}) with {other} instead of {base}", units::multiple(ratio.ratio));
+        said.detail = String::new();
+    } else {
+        said.lead = format!("{} between {base} and {other}", said.lead);
+    }
+    Line { at, ..said }
+}
+
+/// A line for every level of every factor, over all settings it was tried in.
+fn by_level(comparisons: &[&Comparison<'_>], names: &Names) -> Vec<Line> {
+    let mut levels: Vec<(String, String, Vec<&Comparison<'_>>)> = Vec::new();
+    for comparison in comparisons {
+        let (base, other) = sides(comparison, names);
+        match levels.iter_mut().find(|(b, o, of)| (b, o) == (&base, &other) && of[0].factor == comparison.factor) {
+            Some((.., of)) => of.push(comparison),
+            None => levels.push((base, other, vec![comparison])),
+        }
+    }
+    levels.into_iter().map(|(base, other, of)| level(&base, &other, &of, names)).collect()
+}
+
+fn level(base: &str, other: &str, of: &[&Comparison<'_>], names: &Names) -> Line {
+    if let [only] = of {
+        return effect(only, names);
+    }
+    let ratios: Vec<(f64, &Comparison<'_>)> = of
+        .iter()
+        .filter_map(|one| match one.finding {
+            Finding::Measured { ratio, .. } => Some((ratio.ratio, *one)),
+            Finding::TooFew { .. } => None,
+        })
+        .collect();
+    let at = format!("{} settings", of.len());
+    let ends = ratios.iter().min_by(|a, b| a.0.total_cmp(&b.0)).zip(ratios.iter().max_by(|a, b| a.0.total_cmp(&b.0)));
+    let Some((least, most)) = ends else {
+        let detail = format!("fewer than {LEAST_PAIRS} blocks have both");
+        return Line { at, lead: format!("{base} against {other} cannot be said"), detail, strong: false };
+    };
+    let setting = |one: &Comparison<'_>| names.without(Some(one.factor), one.base);
+    let differ =
+        of.iter().filter(|one| matches!(one.finding, Finding::Measured { means: Means::Faster | Means::Slower, .. }));
+    let detail = format!(
+        "least with {}, most with {}; measurable in {} of {}",
+        setting(least.1),
+        setting(most.1),
+        differ.count(),
+        of.len()
+    );
+    let strong =
+        of.iter().any(|one| matches!(one.finding, Finding::Measured { means: Means::Faster | Means::Slower, .. }));
+    let lead = format!("{}x with {other} instead of {base}", units::between((least.0, most.0), units::multiple));
+    Line { at, lead, detail, strong }
+}

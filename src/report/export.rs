@@ -1,0 +1,111 @@
+//! Everything as CSV, a line a run, and as JSON, with what the analysis made of it.
+
+use super::Report;
+use super::table::{self, RATES};
+use crate::analysis::{evidence, verdict};
+use crate::model::{Factor, Phase};
+use crate::wire::SCHEMA;
+use crate::wire::conditions::CpuCheck;
+use crate::wire::record::RunRecord;
+use serde_json::{Value, json};
+
+/// A column: its name, with the unit, and what it holds.
+type Column = (&'static str, fn(&RunRecord) -> Option<String>);
+
+/// What is told of every run besides its factors.
+const COLUMNS: [Column; 23] = [
+    ("series", |run| Some(run.series.clone())),
+    ("run", |run| Some(run.run.to_string())),
+    ("attempt", |run| Some(run.attempt.to_string())),
+    ("block", |run| Some(run.block.to_string())),
+    ("part", |run| Some(run.part.to_string())),
+    ("valid", |run| Some(run.is_valid().to_string())),
+    ("why_not", |run| Some(run.invalid.join("; "))),
+    ("verified", |run| Some(run.result()?.verification.as_ref()?.verified.to_string())),
+    ("geo_rows_per_s", |run| figure((RATES[0].2)(run.result()?))),
+    ("filling_rows_per_s", |run| figure((RATES[1].2)(run.result()?))),
+    ("after_rows_per_s", |run| figure((RATES[2].2)(run.result()?))),
+    ("steady_rows_per_s", |run| figure((RATES[3].2)(run.result()?))),
+    ("data_rows", |run| Some(run.result()?.phase(Phase::Data)?.rows.to_string())),
+    ("data_seconds", |run| figure(Some(run.result()?.phase(Phase::Data)?.seconds))),
+    ("client_cpu_us_per_row", |run| figure(table::cpu_a_row(run.result()?))),
+    ("client_memory_bytes", |run| Some(run.result()?.peak_memory.to_string())),
+    ("rtt_asked_ms", |run| figure(Some(run.conditions.link_asked.as_ref()?.rtt().nanos() as f64 / 1e6))),
+    ("rtt_measured_p50_ms", |run| figure(Some(run.conditions.round_trip()?.p50 as f64 / 1e6))),
+    ("rtt_measured_p99_ms", |run| figure(Some(run.conditions.round_trip()?.p99 as f64 / 1e6))),
+    ("bound", |run| Some(verdict(&evidence(run)?).bound.to_string())),
+    ("client_cpus_measured", |run| share(run.conditions.client.as_ref())),
+    ("db_cpus_measured", |run| share(run.conditions.database.as_ref())),
+    ("lost_unasked_packets", |run| {
+        let emulation = &run.conditions.link.as_ref()?.emulation;
+        let ways = [&emulation.up, &emulation.down];
+        Some(ways.into_iter().flatten().filter_map(|way| way.dropped_unasked).sum::<u64>().to_string())
+    }),
+];
+
+fn figure(value: Option<f64>) -> Option<String> {
+    value.filter(|value| value.is_finite()).map(|value| value.to_string())
+}
+
+fn share(check: Option<&CpuCheck>) -> Option<String> {
+    figure(Some(check?.measured))
+}
+
+impl Report<'_> {
+    /// A line a run, warm-ups and invalid ones too; what was not measured is empty. RFC 4180.
+    pub fn csv(&self) -> String {
+        let factors = Factor::ALL.iter().map(|factor| factor.word().replace('-', "_"));
+        let heads = COLUMNS.iter().map(|(name, _)| (*name).to_owned()).chain(factors);
+        let mut text = line(heads);
+        for run in self.source.records {
+            let figures = COLUMNS.iter().map(|(_, of)| of(run).unwrap_or_default());
+            text.push_str(&line(figures.chain(Factor::ALL.iter().map(|factor| factor.level(&run.cell)))));
+        }
+        text
+    }
+
+    /// The answers, the figures behind them, and every run as it is kept. Rates are rows a second, ratios are
+    /// multiples, `smallest` and `floor` parts of a rate.
+    pub fn json(&self) -> String {
+        let cells: Vec<Value> = self
+            .analysis
+            .cells
+            .iter()
+            .zip(table::rows(&self.analysis, &self.names))
+            .map(|(cell, row)| {
+                let rates: serde_json::Map<String, Value> =
+                    RATES.iter().zip(row.rates).map(|((name, ..), rate)| ((*name).to_owned(), json!(rate))).collect();
+                json!({
+                    "cell": cell.cell, "part": cell.part, "name": row.name, "rows_per_s": rates,
+                    "client_cpu_us_per_row": row.cpu, "valid": row.valid, "verified": row.verified, "runs": row.runs,
+                })
+            })
+            .collect();
+        let whole = json!({
+            "schema": SCHEMA,
+            "series": self.source.series,
+            "experiment": self.source.experiment,
+            "question": self.source.question,
+            "tally": self.tally(),
+            "answers": self.answers,
+            "cells": cells,
+            "comparisons": self.analysis.comparisons,
+            "noise": self.analysis.noise,
+            "why_believe_it": self.facts,
+            "invalid": self.invalid,
+            "not_shown": self.not_shown,
+            "runs": self.source.records,
+        });
+        format!("{whole:#}\n")
+    }
+}
+
+/// Fields of one line; quoted where they hold what separates them.
+fn line(fields: impl Iterator<Item = String>) -> String {
+    let quoted = fields.map(|field| {
+        if field.contains([',', '"', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
+    });
+    let mut text = quoted.collect::<Vec<_>>().join(",");
+    text.push_str("\r\n");
+    text
+}

@@ -1,0 +1,234 @@
+//! The report as one HTML file that needs no network. What it says comes from the same view as every other form;
+//! this file only chooses the charts and fills `template.html`.
+
+use super::Report;
+use super::chart::{self, Bar, Line, Multiple, Point};
+use super::markdown::with_spread;
+use super::table::{self, RATES};
+use crate::analysis::{CellRuns, Comparison, Finding, Means, Summary};
+use crate::model::{Factor, Part, units};
+use minijinja::Environment;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use serde::Serialize;
+use std::fmt::Write;
+
+/// The page; `{{ … }}` is escaped, charts are made by `chart`, which escapes what it is told.
+const TEMPLATE: &str = include_str!("template.html");
+
+/// More rows than that are no chart any more.
+const MOST_ROWS: usize = 48;
+
+/// A chart with what a reader needs to read it.
+#[derive(Debug, Clone, Serialize)]
+struct Figure {
+    title: String,
+    svg: String,
+    /// Lines' signs and names.
+    legend: Vec<(String, String)>,
+    caption: String,
+}
+
+/// A line of the table of rates.
+#[derive(Debug, Clone, Serialize)]
+struct TableRow {
+    name: String,
+    cells: Vec<Cell>,
+    runs: String,
+    complete: bool,
+}
+
+/// A figure above its spread.
+#[derive(Debug, Clone, Serialize)]
+struct Cell {
+    median: String,
+    spread: String,
+    title: String,
+}
+
+impl Report<'_> {
+    /// The whole page.
+    pub fn html(&self) -> String {
+        let rows = table::rows(&self.analysis, &self.names);
+        let heads: Vec<_> = RATES.iter().map(|(name, what, _)| (*name, *what)).collect();
+        let page = serde_json::json!({
+            "series": self.source.series,
+            "question": self.source.question,
+            "tally": self.tally(),
+            "warnings": self.warnings().collect::<Vec<_>>(),
+            "answers": self.answers,
+            "figures": self.figures(),
+            "common": self.names.common(),
+            "heads": heads,
+            "spread_is": table::spread_is(&rows),
+            "rows": rows.iter().map(table_row).collect::<Vec<_>>(),
+            "comparisons": self.comparison_rows(),
+            "facts": self.facts,
+            "invalid": self.invalid,
+            "not_shown": self.not_shown,
+            "path": self.source.path,
+            "program": concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")),
+        });
+        let mut environment = Environment::new();
+        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        environment.set_syntax(syntax.expect("the delimiters are the usual ones"));
+        // The name's ending is what makes every value escaped.
+        let template = environment.template_from_named_str("report.html", TEMPLATE);
+        let rendered = template.and_then(|template| template.render(Serde(&page)));
+        rendered.expect("a test renders the template, and no field of the page is optional")
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        let all = [self.ratios(), self.by_pool(), self.by_distance(), self.by_cell()];
+        all.into_iter().filter(|figure| !figure.svg.is_empty()).collect()
+    }
+
+    /// Every cell's rate.
+    fn by_cell(&self) -> Figure {
+        let cells = self.analysis.cells.iter().filter_map(|cell| self.bar(cell));
+        let bars: Vec<Bar> = cells.take(MOST_ROWS).collect();
+        Figure {
+            title: "Rows a second, cell by cell".into(),
+            svg: chart::bars(&bars),
+            legend: Vec::new(),
+            caption: "Bar: median; whisker: its 95 % interval, with fewer than six runs their range; dots: the runs. \
+                      Data phase, every worker busy."
+                .into(),
+        }
+    }
+
+    fn bar(&self, cell: &CellRuns<'_>) -> Option<Bar> {
+        let rate = cell.rate()?;
+        let again = cell.part == Part::Twin;
+        let name = format!("{}{}", self.names.cell(cell.cell), if again { " (again)" } else { "" });
+        let runs = cell.by_block().into_values().collect();
+        let title = format!("{name}: {}", told(&rate));
+        Some(Bar { name, value: rate.median, spread: rate.spread(), runs, title, light: again })
+    }
+
+    /// Schemes against each other.
+    fn ratios(&self) -> Figure {
+        let comparisons: Vec<&Comparison<'_>> = self.analysis.of_factor(Factor::Scheme).collect();
+        let sides = |one: &Comparison<'_>| (one.other.scheme, one.base.scheme);
+        // Where it is always the same two, they are named once.
+        let only =
+            comparisons.first().map(|one| sides(one)).filter(|two| comparisons.iter().all(|one| sides(one) == *two));
+        let rows: Vec<Multiple> =
+            comparisons.iter().filter_map(|one| self.multiple(one, only.is_some())).take(MOST_ROWS).collect();
+        let title = only.map_or_else(
+            || "Schemes as a multiple of another".into(),
+            |(other, base)| format!("{other}, as a multiple of {base}"),
+        );
+        let floor = self.analysis.noise.as_ref().map(|noise| noise.floor);
+        let mut caption = "Rows a second, pairs of runs within a block, with intervals that hold together at 95 %. \
+                           Filled: a difference."
+            .to_owned();
+        if let Some(floor) = floor {
+            let _ = write!(caption, " Shaded: what identical cells may differ by, {}.", units::percent(floor));
+        }
+        Figure { title, svg: chart::multiples(&rows, floor), legend: Vec::new(), caption }
+    }
+
+    fn multiple(&self, one: &Comparison<'_>, named_once: bool) -> Option<Multiple> {
+        let Finding::Measured { ratio, smallest, means } = one.finding else { return None };
+        let at = self.names.without(Some(Factor::Scheme), one.base);
+        let what = format!("{} / {}", one.other.scheme, one.base.scheme);
+        let name = match at.is_empty() {
+            true => what.clone(),
+            false if named_once => at.clone(),
+            false => format!("{what}, {at}"),
+        };
+        let interval = (ratio.low, ratio.high);
+        let title = format!(
+            "{what} {at}: {}x ({}), {} pairs; from {} on a difference would have shown",
+            units::multiple(ratio.ratio),
+            units::between(interval, units::multiple),
+            ratio.pairs,
+            units::percent(smallest)
+        );
+        let strong = matches!(means, Means::Faster | Means::Slower);
+        Some(Multiple { name, value: ratio.ratio, interval, title, strong })
+    }
+
+    fn by_pool(&self) -> Figure {
+        let x = |cell: &CellRuns<'_>| Some((cell.cell.pool as f64, cell.cell.pool.to_string()));
+        self.over(Factor::Pool, "Rows a second by number of connections", "pool (connections), logarithmic", &x)
+    }
+
+    fn by_distance(&self) -> Figure {
+        let x = |cell: &CellRuns<'_>| {
+            let connects = cell.runs.iter().filter(|run| run.is_valid()).filter_map(|run| run.conditions.round_trip());
+            let rtt = Summary::of(connects.map(|connect| connect.p50 as f64))?.median;
+            Some((rtt / 1e6, format!("{} ms", units::milliseconds(rtt))))
+        };
+        self.over(Factor::Link, "Rows a second by distance", "round trip as measured, logarithmic", &x)
+    }
+
+    /// A line for every group of cells that differ in this factor only.
+    fn over(
+        &self,
+        factor: Factor,
+        title: &str,
+        x_name: &str,
+        x: &dyn Fn(&CellRuns<'_>) -> Option<(f64, String)>,
+    ) -> Figure {
+        let mut ticks: Vec<(f64, String)> = Vec::new();
+        let mut kinds: Vec<String> = Vec::new();
+        let mut lines = Vec::new();
+        for group in self.analysis.groups(factor) {
+            let first = group[0].cell;
+            // How rows are sent and by whom is told by a line's style, everything else at its end.
+            let is_kind = |one| matches!(one, Factor::Scheme | Factor::Statement);
+            let kind = self.names.by(first, |one| one != factor && is_kind(one));
+            let end = self.names.by(first, |one| one != factor && !is_kind(one));
+            let style = kinds.iter().position(|one| *one == kind).unwrap_or_else(|| {
+                kinds.push(kind);
+                kinds.len() - 1
+            });
+            let mut points = Vec::new();
+            for cell in group {
+                let (Some((at, tick)), Some(rate)) = (x(cell), cell.rate()) else { continue };
+                let title = format!("{} ({tick}): {}", self.names.cell(cell.cell), told(&rate));
+                points.push(Point { x: at, y: rate.median, spread: rate.spread(), title });
+                ticks.push((at, tick));
+            }
+            points.sort_by(|a, b| a.x.total_cmp(&b.x));
+            lines.push(Line { style, end, points });
+        }
+        ticks.sort_by(|a, b| a.0.total_cmp(&b.0));
+        ticks.dedup_by(|a, b| a.1 == b.1);
+        let signs = kinds.iter().enumerate().filter(|(_, kind)| !kind.is_empty());
+        let legend = signs.map(|(style, kind)| (chart::swatch(style, kind), kind.clone())).collect();
+        let caption = "Medians; upright lines: their 95 % intervals, with fewer than six runs the range.".into();
+        Figure { title: title.into(), svg: chart::lines(&lines, x_name, &ticks), legend, caption }
+    }
+}
+
+/// A cell's rate in words.
+fn told(rate: &Summary) -> String {
+    let spread = match (rate.interval, rate.runs) {
+        (_, 1) => "one run".into(),
+        (Some(_), runs) => format!("95 % interval {}, {runs} runs", units::between(rate.spread(), units::rate)),
+        (None, runs) => format!("range {} of {runs} runs", units::between(rate.spread(), units::rate)),
+    };
+    format!(
+        "{} rows/s ({spread}; mean {}, most {})",
+        units::rate(rate.median),
+        units::rate(rate.mean),
+        units::rate(rate.most)
+    )
+}
+
+fn table_row(row: &table::Row) -> TableRow {
+    let cell = |figure: Option<Summary>, unit: fn(f64) -> String, what: &str| Cell {
+        median: figure.map_or_else(|| "n/a".into(), |figure| unit(figure.median)),
+        spread: figure
+            .filter(|figure| figure.runs > 1)
+            .map_or_else(String::new, |figure| units::between(figure.spread(), unit)),
+        title: format!("{}, {what}", with_spread(figure, unit)),
+    };
+    let mut cells: Vec<Cell> = row.rates.iter().map(|rate| cell(*rate, units::rate, "rows a second")).collect();
+    cells.push(cell(row.cpu, units::number, "µs of the client's processor time a row"));
+    let runs = format!("{}/{}", row.valid, row.runs);
+    TableRow { name: row.name.clone(), cells, runs, complete: row.valid == row.runs }
+}

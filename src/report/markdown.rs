@@ -1,0 +1,161 @@
+//! The report as Markdown: for a pull request, a wiki, a mail.
+
+use super::Report;
+use super::table::{self, RATES};
+use crate::analysis::{Finding, Means, Summary};
+use crate::model::units;
+use std::fmt::Write;
+
+impl Report<'_> {
+    /// The whole report.
+    pub fn markdown(&self) -> String {
+        let source = &self.source;
+        let mut text = format!("# {}\n\n*{} · {}*\n", escaped(source.question), escaped(source.series), self.tally());
+        for fact in self.warnings() {
+            let _ = writeln!(text, "\n> **{}**: {}", escaped(&fact.about), escaped(&fact.text));
+        }
+        for answer in &self.answers {
+            let _ = writeln!(text, "\n## {}\n", escaped(&answer.question));
+            for line in &answer.lines {
+                let at = if line.at.is_empty() { String::new() } else { format!("{}: ", escaped(&line.at)) };
+                let detail =
+                    if line.detail.is_empty() { String::new() } else { format!(": {}", escaped(&line.detail)) };
+                let _ = writeln!(text, "* {at}**{}**{detail}.", escaped(&line.lead));
+            }
+        }
+        self.rates(&mut text);
+        self.comparisons(&mut text);
+        text.push_str("\n## Why believe it\n\n| | |\n|---|---|\n");
+        for fact in &self.facts {
+            let _ = writeln!(text, "| {} | {} |", escaped(&fact.about), escaped(&fact.text));
+        }
+        if !self.invalid.is_empty() {
+            text.push_str("\n## Runs that do not count\n\n");
+            for run in &self.invalid {
+                let _ = writeln!(text, "* run {}, {}: {}", run.run, escaped(&run.cell), escaped(&run.why));
+            }
+        }
+        text.push_str("\n## Not shown\n\n");
+        for what in &self.not_shown {
+            let _ = writeln!(text, "* {}", escaped(what));
+        }
+        let _ = writeln!(text, "\nEvery run, with the configuration that produced it: `{}`.", source.path);
+        text
+    }
+
+    fn rates(&self, text: &mut String) {
+        let rows = table::rows(&self.analysis, &self.names);
+        if rows.is_empty() {
+            return;
+        }
+        let _ = writeln!(text, "\n## Rows a second\n\nAll cells: {}.\n", escaped(&self.names.common()));
+        let heads: Vec<&str> = RATES.iter().map(|(name, ..)| *name).collect();
+        let _ = writeln!(text, "| cell | {} | client CPU, µs a row | valid runs |", heads.join(" | "));
+        let _ = writeln!(text, "|---|{}", "--:|".repeat(RATES.len() + 2));
+        for row in &rows {
+            let rates: Vec<String> = row.rates.iter().map(|rate| with_spread(*rate, units::rate)).collect();
+            let cpu = with_spread(row.cpu, units::number);
+            let _ = writeln!(
+                text,
+                "| {} | {} | {cpu} | {}/{} |",
+                escaped(&row.name),
+                rates.join(" | "),
+                row.valid,
+                row.runs
+            );
+        }
+        let what: Vec<String> = RATES.iter().map(|(name, what, _)| format!("{name}: {what}")).collect();
+        let _ = writeln!(
+            text,
+            "\nMedians of the valid runs; in brackets {}. {}.",
+            table::spread_is(&rows),
+            what.join("; ")
+        );
+    }
+
+    fn comparisons(&self, text: &mut String) {
+        if self.analysis.comparisons.is_empty() {
+            return;
+        }
+        text.push_str(
+            "\n## Every comparison\n\n| factor | at | what | times the rows/s | it means |\n|---|---|---|--:|---|\n",
+        );
+        for one in self.comparison_rows() {
+            let cells = [&one.factor, &one.at, &one.what, &one.ratio, &one.means].map(|cell| escaped(cell));
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
+        }
+        text.push_str("\nPairs of runs within a block; intervals of one factor hold together at 95 % (Bonferroni).\n");
+    }
+
+    /// The comparisons as text.
+    pub(super) fn comparison_rows(&self) -> Vec<ComparisonRow> {
+        let names = &self.names;
+        let row = |one: &crate::analysis::Comparison<'_>| {
+            let (ratio, means) = finding(&one.finding);
+            let said = |cell| names.said(one.factor, cell);
+            ComparisonRow {
+                factor: one.factor.name(),
+                at: names.without(Some(one.factor), one.base),
+                what: format!("{} / {}", said(one.other), said(one.base)),
+                ratio,
+                means,
+            }
+        };
+        self.analysis.comparisons.iter().map(row).collect()
+    }
+}
+
+/// A comparison as text.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(super) struct ComparisonRow {
+    factor: String,
+    at: String,
+    what: String,
+    ratio: String,
+    means: String,
+}
+
+/// A figure and its meaning.
+fn finding(finding: &Finding) -> (String, String) {
+    match finding {
+        Finding::TooFew { pairs, range } => {
+            let seen =
+                range.map_or_else(|| "n/a".into(), |range| format!("range {}", units::between(range, units::multiple)));
+            (seen, format!("cannot be said: {pairs} blocks have both"))
+        }
+        Finding::Measured { ratio, smallest, means } => {
+            let interval = units::between((ratio.low, ratio.high), units::multiple);
+            let means = match means {
+                Means::Same => {
+                    format!("no measurable difference; from {} on it would have shown", units::percent(*smallest))
+                }
+                Means::WithinNoise => "within what identical cells differ by".into(),
+                Means::Slower => "slower".into(),
+                Means::Faster => "faster".into(),
+            };
+            (format!("{} ({interval})", units::multiple(ratio.ratio)), means)
+        }
+    }
+}
+
+/// A median and how far it is sure.
+pub(super) fn with_spread(figure: Option<Summary>, unit: fn(f64) -> String) -> String {
+    match figure {
+        None => "n/a".into(),
+        Some(figure) if figure.runs == 1 => unit(figure.median),
+        Some(figure) => format!("{} ({})", unit(figure.median), units::between(figure.spread(), unit)),
+    }
+}
+
+/// Text that means nothing to Markdown.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '|' | '*' | '_' | '`' | '<' | '[' | ']' | '\\' | '#' => safe.extend(['\\', letter]),
+            '\n' => safe.push(' '),
+            _ => safe.push(letter),
+        }
+    }
+    safe
+}

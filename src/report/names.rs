@@ -1,0 +1,76 @@
+//! What cells are called in a report: by what varies in their series; the rest is said once.
+
+use crate::analysis::Analysis;
+use crate::model::cell::Cell;
+use crate::model::quantity::Delay;
+use crate::model::{Factor, Statement};
+use std::collections::BTreeMap;
+
+/// The names of a series' cells.
+#[derive(Debug, Clone)]
+pub struct Names {
+    varying: Vec<Factor>,
+    /// Round-trip time each link was asked to have.
+    rtts: BTreeMap<String, Delay>,
+    common: Vec<String>,
+}
+
+impl Names {
+    /// Of the cells in a series.
+    pub fn of(analysis: &Analysis<'_>) -> Self {
+        let mut varying = analysis.varying();
+        if varying.is_empty() {
+            varying = vec![Factor::Scheme, Factor::Statement];
+        }
+        let rtts = analysis.cells.iter().map(|cell| (cell.cell.link.clone(), Delay::from_nanos(cell.rtt))).collect();
+        let mut names = Self { varying, rtts, common: Vec::new() };
+        if let Some(first) = analysis.cells.first() {
+            let fixed = Factor::ALL.iter().filter(|factor| names.is_common(**factor, first.cell));
+            names.common = fixed.map(|factor| names.said(*factor, first.cell)).collect();
+        }
+        names
+    }
+
+    /// Whether a factor that doesn't vary is worth a word: what people ask first, and whatever is not as usual.
+    fn is_common(&self, factor: Factor, cell: &Cell) -> bool {
+        let usual = Cell::new(cell.scheme, cell.statement, cell.commit, cell.pool);
+        let asked_first = matches!(
+            factor,
+            Factor::Scheme | Factor::Statement | Factor::Commit | Factor::Pool | Factor::Link | Factor::Placement
+        );
+        let pipelined = factor == Factor::InFlight && cell.statement == Statement::Executemany;
+        !self.varying.contains(&factor) && (asked_first || pipelined || factor.level(cell) != factor.level(&usual))
+    }
+
+    /// What all cells of the series have in common.
+    pub fn common(&self) -> String {
+        self.common.join(", ")
+    }
+
+    /// A cell by what varies: `async executemany near-region 20ms`.
+    pub fn cell(&self, cell: &Cell) -> String {
+        self.without(None, cell)
+    }
+
+    /// A cell by what varies besides one factor; empty where nothing else does.
+    pub fn without(&self, factor: Option<Factor>, cell: &Cell) -> String {
+        self.by(cell, |one| Some(one) != factor)
+    }
+
+    /// A cell by those of its varying factors that are wanted.
+    pub fn by(&self, cell: &Cell, wanted: impl Fn(Factor) -> bool) -> String {
+        let used = |one: &&Factor| **one != Factor::InFlight || cell.statement == Statement::Executemany;
+        let said = self.varying.iter().filter(used).filter(|one| wanted(**one)).map(|one| self.said(*one, cell));
+        said.collect::<Vec<_>>().join(" ")
+    }
+
+    /// A factor's level in a cell; a link's with its round trip, where its name doesn't say that.
+    pub fn said(&self, factor: Factor, cell: &Cell) -> String {
+        let said = factor.said(cell);
+        let rtt = self.rtts.get(&cell.link).filter(|rtt| factor == Factor::Link && !rtt.is_zero());
+        match rtt {
+            Some(rtt) if !said.contains('=') => format!("{said} {rtt}"),
+            _ => said,
+        }
+    }
+}

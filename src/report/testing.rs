@@ -1,0 +1,169 @@
+//! Series as they come out of a lab, for tests: a `quick` and a sweep over pools and links. Drawn from fixed seeds.
+
+use super::{Report, Source};
+use crate::model::cell::Cell;
+use crate::model::profiles::Profiles;
+use crate::model::{Commit, Part, Phase, Placement, Scheme, Statement};
+use crate::wire::conditions::{Conditions, CpuCheck};
+use crate::wire::emulation::Counters;
+use crate::wire::measured::{LinkMeasured, Quantiles};
+use crate::wire::record::{Outcome, RunRecord};
+use crate::wire::setup::{EngineFacts, Forwarding, ImageFacts};
+use crate::wire::{Steady, testing};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// The report of these records.
+pub fn report(records: &[RunRecord]) -> Report<'_> {
+    let (experiment, question) = match records.first().map(|run| run.experiment.as_str()) {
+        Some("pool-and-distance") => {
+            ("pool-and-distance", "How many connections, and what if the database moves away?")
+        }
+        _ => ("quick", "Threads or async, when rows are inserted one by one?"),
+    };
+    let series = if experiment == "quick" { "2026-11-20-quick" } else { "2026-11-20-pool-and-distance" };
+    let path = if experiment == "quick" { "results/2026-11-20-quick" } else { "results/2026-11-20-pool-and-distance" };
+    Report::of(Source { series, experiment, question, records, path })
+}
+
+/// Like `experiments/quick.toml`: threads and async nearby and 20 ms away, executemany, six blocks; run 9 does not
+/// count.
+pub fn quick() -> Vec<RunRecord> {
+    quick_of(6)
+}
+
+/// The same in so many blocks.
+pub fn quick_of(blocks: usize) -> Vec<RunRecord> {
+    let cell = |scheme, statement, link: &str| Cell {
+        link: link.into(),
+        placement: Placement::Pinned,
+        ..Cell::new(scheme, statement, Commit::Auto, 15)
+    };
+    let cells = [
+        (cell(Scheme::Threads, Statement::Row, "local"), Part::Cell, 8_910.0),
+        (cell(Scheme::Threads, Statement::Row, "local"), Part::Twin, 8_910.0),
+        (cell(Scheme::Async, Statement::Row, "local"), Part::Cell, 9_000.0),
+        (cell(Scheme::Threads, Statement::Row, "near-region"), Part::Cell, 702.0),
+        (cell(Scheme::Async, Statement::Row, "near-region"), Part::Cell, 688.0),
+        (cell(Scheme::Async, Statement::Executemany, "local"), Part::Cell, 14_200.0),
+        (cell(Scheme::Async, Statement::Executemany, "near-region"), Part::Cell, 13_100.0),
+    ];
+    let mut records = played("quick", &cells, blocks, 2_015);
+    if let Some(ninth) = records.iter_mut().find(|record| record.run == 9) {
+        ninth.invalid = vec!["2 checkpoints began while it ran".into()];
+    }
+    records
+}
+
+/// Threads and async at six pools and over three links, six blocks.
+pub fn sweep() -> Vec<RunRecord> {
+    let mut cells = Vec::new();
+    for (link, rtt) in [("local", 0.05), ("cross-zone", 1.0), ("near-region", 20.0)] {
+        for pool in [1, 4, 15, 60, 120, 350] {
+            for scheme in [Scheme::Threads, Scheme::Async] {
+                // As many as round trips allow, up to what the database does; fewer again where it is crowded.
+                let connections = pool as f64;
+                let most = 11_000.0 / (1.0 + connections / 600.0);
+                let allowed = connections * 1_000.0 / (rtt + 0.9);
+                let mut rate = 1.0 / (1.0 / most + 1.0 / allowed);
+                if scheme == Scheme::Async && pool == 350 {
+                    rate *= 1.22;
+                }
+                let cell = Cell { link: link.into(), ..Cell::new(scheme, Statement::Row, Commit::Auto, pool) };
+                cells.push((cell, Part::Cell, rate));
+            }
+        }
+    }
+    cells.push((cells[0].0.clone(), Part::Twin, cells[0].2));
+    played("pool-and-distance", &cells, 6, 350)
+}
+
+/// A warm-up and so many blocks of these cells.
+pub fn played(experiment: &str, cells: &[(Cell, Part, f64)], blocks: usize, seed: u64) -> Vec<RunRecord> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    // The sum of twelve uniform figures has a variance of 1.
+    let mut normal = || (0..12).map(|_| (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64).sum::<f64>() - 6.0;
+    let warm_up = cells.first().map(|(cell, _, rate)| testing::run_of(cell, Part::WarmUp, 0, 0, *rate));
+    let mut records: Vec<RunRecord> = warm_up.into_iter().collect();
+    for block in 1..=blocks {
+        let drift = 0.03 * normal();
+        for (cell, part, rate) in cells {
+            let noise = if cell.link == "near-region" { 0.004 } else { 0.02 };
+            let rate = rate * (drift * noise / 0.02 + noise * normal()).exp();
+            records.push(testing::run_of(cell, *part, records.len(), block, rate));
+        }
+    }
+    for (index, record) in records.iter_mut().enumerate() {
+        record.experiment = experiment.into();
+        record.series = format!("2026-11-20-{experiment}");
+        record.conditions = conditions(&record.cell, &mut normal);
+        detail(record, index, &mut normal);
+    }
+    records
+}
+
+/// What a run measures besides the rate it was made with.
+fn detail(record: &mut RunRecord, index: usize, normal: &mut impl FnMut() -> f64) {
+    let Outcome::Finished { result } = &mut record.outcome else { return };
+    result.began = 1_795_000_000.0 + 14.0 * index as f64;
+    for phase in &mut result.phases {
+        phase.seconds = 8.0;
+        let Some(rate) = phase.rates.whole else { continue };
+        phase.cpu.user *= 1.0 + 0.02 * normal();
+        match phase.phase {
+            Phase::Geo => phase.rates.whole = Some(rate * 0.62 * (1.0 + 0.02 * normal())),
+            Phase::Data => {
+                phase.rates.while_filling = Some(rate * 0.97);
+                phase.rates.after = Some(rate * 1.01);
+                phase.rates.steady = Some(Steady { rate, from: 0.2, to: 7.9 });
+            }
+        }
+    }
+}
+
+fn conditions(cell: &Cell, normal: &mut impl FnMut() -> f64) -> Conditions {
+    let profile = Profiles::shipped().find(&cell.link).unwrap();
+    let counters = Counters { packets: 120_000, dropped_unasked: Some(0), ..Default::default() };
+    let mut link = testing::link();
+    link.forwarding = Forwarding::Nft;
+    link.emulation.profile = profile.clone();
+    (link.emulation.up, link.emulation.down) = (Some(counters.clone()), Some(counters));
+    let rtt = profile.rtt().nanos() as f64 + 60_000.0 + 4_000.0 * normal();
+    let times = Quantiles { count: 50, p50: rtt as u64, p99: (rtt * 1.04) as u64 };
+    let check = |asked: crate::model::limits::Cpus, cpuset: &str, measured: f64| CpuCheck {
+        asked,
+        cpuset: cpuset.into(),
+        engine: asked,
+        measured,
+        threads: 2,
+        work: 1e-5,
+        ..Default::default()
+    };
+    let image = |role: &str| ImageFacts {
+        role: role.into(),
+        id: "sha256:0123".into(),
+        digests: Vec::new(),
+        base: "official".into(),
+        labels: std::collections::BTreeMap::new(),
+    };
+    Conditions {
+        engine: EngineFacts {
+            version: "28.1.1".into(),
+            api: "1.49".into(),
+            cgroup: "2".into(),
+            kernel: "6.12.0".into(),
+            system: "Debian GNU/Linux 13".into(),
+            architecture: "x86_64".into(),
+            processors: 2,
+            memory: 8 << 30,
+        },
+        images: ["db", "link", "ingester", "lab"].map(image).into(),
+        link: Some(link),
+        link_asked: Some(profile),
+        link_measured: Some(LinkMeasured { connect: times, exchange: times, up: None, down: None }),
+        data: "sha256:5f2c9e0a7b31d4".into(),
+        client: Some(check(cell.client_cpus, "0", 0.995 + 0.002 * normal())),
+        database: Some(check(cell.db_cpus, "1", 0.994 + 0.002 * normal())),
+        ..Default::default()
+    }
+}

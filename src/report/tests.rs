@@ -1,0 +1,242 @@
+//! Reports of series as they come out of a lab, and of those that came out of it half.
+
+use super::testing::{played, quick, quick_of, report, sweep};
+use super::*;
+use crate::model::cell::Cell;
+use crate::model::{Backend, Commit, Scheme, Statement};
+use crate::wire::emulation::Fidelity;
+use crate::wire::record::Outcome;
+use crate::wire::testing as wire;
+
+const WIDE: Screen = Screen { columns: 120, colours: false };
+
+/// Every form of a report.
+fn forms(report: &Report<'_>) -> [(&'static str, String); 6] {
+    [
+        ("80 columns", report.terminal(Screen::PLAIN)),
+        ("120 columns", report.terminal(WIDE)),
+        ("Markdown", report.markdown()),
+        ("HTML", report.html()),
+        ("CSV", report.csv()),
+        ("JSON", report.json()),
+    ]
+}
+
+#[test]
+fn the_first_screen_opens_with_the_question_and_the_answer() {
+    let records = quick();
+    let report = report(&records);
+    insta::assert_snapshot!("quick-80", report.terminal(Screen::PLAIN));
+    insta::assert_snapshot!("quick-120", report.terminal(WIDE));
+    insta::assert_snapshot!("quick-markdown", report.markdown());
+}
+
+#[test]
+fn a_sweep_of_many_cells_is_told_in_few_sentences() {
+    let records = sweep();
+    let report = report(&records);
+    insta::assert_snapshot!("sweep-80", report.terminal(Screen::PLAIN));
+    insta::assert_snapshot!("sweep-120", report.terminal(WIDE));
+}
+
+#[test]
+fn no_line_is_wider_than_the_screen() {
+    for records in [quick(), quick_of(3), sweep()] {
+        let report = report(&records);
+        for (columns, screen) in [(80, Screen::PLAIN), (120, WIDE)] {
+            for line in report.terminal(screen).lines() {
+                assert!(line.chars().count() <= columns, "{columns}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn colours_change_nothing_but_colours() {
+    let records = quick();
+    let report = report(&records);
+    let coloured = report.terminal(Screen { columns: 80, colours: true });
+    let mut plain = String::new();
+    let mut rest = coloured.as_str();
+    while let Some((before, code)) = rest.split_once('\x1b') {
+        plain.push_str(before);
+        rest = code.split_once('m').unwrap().1;
+    }
+    plain.push_str(rest);
+    assert_eq!(plain, report.terminal(Screen::PLAIN));
+}
+
+/// The elements of a page with what tells them apart, and its text; not its styles, nor where a chart has its marks.
+fn structure(html: &str) -> String {
+    let (_, body) = html.split_once("</head>").unwrap();
+    let mut text = String::new();
+    let mut depth = 0_usize;
+    for piece in body.split('<').skip(1) {
+        let (tag, after) = piece.split_once('>').unwrap();
+        let name = tag.split([' ', '\n']).next().unwrap();
+        if name.starts_with('/') {
+            depth = depth.saturating_sub(1);
+        } else if !matches!(name, "rect" | "line" | "path" | "circle" | "polyline") {
+            let kept: Vec<&str> =
+                tag.split(' ').filter(|part| part.starts_with("class=") || part.starts_with("id=")).collect();
+            text.push_str(
+                &format!("{}{name} {} {}\n", "  ".repeat(depth), kept.join(" "), after.trim()).replace("  \n", "\n"),
+            );
+            depth += 1;
+        } else if !tag.ends_with('/') {
+            depth += 1;
+        }
+    }
+    text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_page_has_every_part_of_the_report() {
+    let records = quick();
+    let html = report(&records).html();
+    insta::assert_snapshot!("quick-html", structure(&html));
+    let records = sweep();
+    let html = report(&records).html();
+    for title in ["async, as a multiple of threads", "by number of connections", "by distance", "cell by cell"] {
+        assert!(html.contains(title), "{title}");
+    }
+}
+
+#[test]
+fn the_page_asks_nobody_for_anything_and_escapes_what_it_is_told() {
+    let mut records = quick();
+    for record in &mut records {
+        record.invalid = vec!["<script>alert(1)</script> & \"more\"".into()];
+    }
+    let html = report(&records).html();
+    assert!(html.contains("&lt;script&gt;alert(1)") && !html.contains("<script"), "{html}");
+    let records = sweep();
+    let html = report(&records).html();
+    for outside in ["http://", "https://", "src=", "@import", "url(", "<script", "href=\"/"] {
+        assert!(!html.contains(outside), "{outside}");
+    }
+    assert!(include_str!("template.html").lines().count() < 300, "a template one can still read");
+}
+
+/// Series that say little or nothing: what each form must still manage.
+fn poor() -> Vec<(&'static str, Vec<RunRecord>)> {
+    let threads = |pool| Cell::new(Scheme::Threads, Statement::Row, Commit::Auto, pool);
+    let invalid = quick().into_iter().map(|mut record| {
+        record.invalid = vec!["the link lost 3 packets that nobody asked it to lose".into()];
+        record
+    });
+    let failed = quick().into_iter().map(|mut record| {
+        record.outcome = Outcome::Failed { error: "the database refused".into(), code: 5 };
+        record.invalid = record.outcome.invalid();
+        record
+    });
+    let mut without_phases = quick_of(1);
+    for record in &mut without_phases {
+        if let Outcome::Finished { result } = &mut record.outcome {
+            result.phases.clear();
+        }
+    }
+    let nothing_done = (1..=6).map(|run| wire::run_of(&threads(1), Part::Cell, run, run, 0.0));
+    let not_a_number = (1..=6).map(|run| wire::run_of(&threads(1), Part::Cell, run, run, f64::NAN));
+    vec![
+        ("no run", Vec::new()),
+        ("only the warm-up", vec![wire::run_of(&threads(1), Part::WarmUp, 0, 0, 9_000.0)]),
+        ("no valid run", invalid.collect()),
+        ("every run failed", failed.collect()),
+        ("one run", vec![wire::record(1, Scheme::Threads, 9_000.0)]),
+        ("one block", quick_of(1)),
+        ("one scheme", played("one", &[(threads(1), Part::Cell, 900.0), (threads(15), Part::Cell, 9_000.0)], 6, 1)),
+        (
+            "one cell and its twin",
+            played("one", &[(threads(1), Part::Cell, 900.0), (threads(1), Part::Twin, 900.0)], 6, 1),
+        ),
+        ("runs without phases", without_phases),
+        ("no row a second", nothing_done.collect()),
+        ("rates that are no number", not_a_number.collect()),
+    ]
+}
+
+#[test]
+fn a_series_that_says_little_is_reported_without_panic_or_nan() {
+    for (what, records) in poor() {
+        let report = report(&records);
+        for (form, text) in forms(&report) {
+            for wrong in ["NaN", "inf ", "inf\"", "-inf"] {
+                assert!(!text.contains(wrong), "{what}, {form}: {wrong} in {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_series_that_says_little_says_what_cannot_be_said() {
+    let expected = [
+        ("no run", "no run is valid"),
+        ("only the warm-up", "no run is valid"),
+        ("no valid run", "no run is valid"),
+        ("every run failed", "the database refused"),
+        ("one run", "every cell of this series runs threads"),
+        ("one block", "1 block has both, 6 are needed"),
+        ("one scheme", "every cell of this series runs threads"),
+        ("one cell and its twin", "every cell of this series runs threads"),
+        ("runs without phases", "0 blocks have both, 6 are needed"),
+    ];
+    let poor = poor();
+    for (what, sentence) in expected {
+        let (_, records) = poor.iter().find(|(name, _)| *name == what).unwrap();
+        let text = report(records).terminal(WIDE);
+        assert!(text.contains(sentence), "{what}: {text}");
+        assert!(!text.contains("is faster") && !text.contains("is slower"), "{what}: {text}");
+    }
+}
+
+#[test]
+fn what_weakens_a_series_is_on_its_first_screen() {
+    let mut records = quick();
+    for record in &mut records {
+        record.conditions.images[0].base = "stand-in".into();
+        let link = record.conditions.link.as_mut().unwrap();
+        (link.emulation.backend, link.emulation.fidelity) = (Backend::Relay, Fidelity::Stream);
+    }
+    let report = report(&records);
+    for (form, text) in [("terminal", report.terminal(WIDE)), ("HTML", report.html())] {
+        assert!(text.contains("stand-ins made from Debian packages: db"), "{form}");
+        assert!(text.contains("emulation by relay: bytes wait, not packets"), "{form}");
+        assert!(text.contains("2 checkpoints began while it ran"), "{form}");
+    }
+}
+
+#[test]
+fn a_run_whose_rows_do_not_verify_is_named_and_not_counted() {
+    let records = [wire::record(1, Scheme::Threads, 9_000.0), wire::unverified(2, Scheme::Threads)];
+    let text = report(&records).terminal(WIDE);
+    assert!(text.contains("1 of 2 runs valid · the rows of 1 runs verified"), "{text}");
+    assert!(text.contains("run 2, threads row: its rows don't verify: data_element holds 4 rows"), "{text}");
+    assert!(text.contains(" 1/2\n"), "{text}");
+}
+
+#[test]
+fn csv_has_a_line_a_run_and_as_many_fields_in_each() {
+    let mut records = quick();
+    records[3].invalid = vec!["a, \"b\"".into()];
+    let text = report(&records).csv();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 1 + records.len());
+    let fields = lines[0].split(',').count();
+    assert!(lines.iter().all(|line| line.split(',').count() == fields || line.contains("\"a, \"\"b\"\"\"")), "{text}");
+    assert!(lines[1].contains(",warm-up,false,it was the warm-up,"), "{}", lines[1]);
+}
+
+#[test]
+fn json_holds_every_run_as_it_is_kept() {
+    let records = quick();
+    let value: serde_json::Value = serde_json::from_str(&report(&records).json()).unwrap();
+    let runs: Vec<RunRecord> = serde_json::from_value(value["runs"].clone()).unwrap();
+    // Text has a float's shortest digits: what is read may differ in the last bit.
+    let kept = |runs: &[RunRecord]| {
+        runs.iter().map(|run| (run.run, run.cell.clone(), run.invalid.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(kept(&runs), kept(&records));
+    assert_eq!(value["comparisons"].as_array().unwrap().len(), 2 + 2 + 3);
+    assert!(value["noise"]["floor"].as_f64().unwrap() > 0.0);
+}

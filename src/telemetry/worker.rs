@@ -1,0 +1,338 @@
+//! One worker's account: what its stages took, and where its wall-clock time went.
+//!
+//! ```text
+//! thread   ├─ queue ─┤├─ select ─┤├─ execute ─┤├─ execute ─┤     begin and end of each; of some, what of it was spent
+//!                                                              on a processor and waiting for one
+//! task     poll│ asleep │ready│poll│ asleep │ready│poll        asleep counts for the stage it happens in
+//! ```
+//! Whoever begins and ends stages is the worker; nobody else takes its lock but the coordinator, once a second.
+
+use super::Clock;
+use super::durations::ByStage;
+use super::threads::{Meter, Reading};
+use super::trace::Slice;
+use crate::model::Stage;
+use crate::wire::metrics::Ledger;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+const STAGES: usize = Stage::ALL.len();
+/// No stage is under way.
+const NONE: u8 = u8::MAX;
+
+/// A thread's processor time and run-queue time are read around so many first operations of each stage …
+const SAMPLES_FIRST: u32 = 32;
+/// … and around each so-manieth later: 4 µs each time, so 0.1 µs an operation. A prime, so that it does not keep step
+/// with the two SELECTs or the number of items of a line.
+const SAMPLE_EVERY: u32 = 37;
+
+/// What a worker waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    Records,
+    Database,
+    Connecting,
+}
+
+fn waits_for(stage: Stage) -> Option<For> {
+    match stage {
+        Stage::Queue => Some(For::Records),
+        Stage::Begin | Stage::Select | Stage::Execute | Stage::Commit => Some(For::Database),
+        Stage::Connect => Some(For::Connecting),
+        Stage::Read | Stage::Encode | Stage::Ready | Stage::Poll => None,
+    }
+}
+
+/// What a worker runs on.
+#[derive(Debug)]
+pub(super) enum RunsOn {
+    /// A thread of its own.
+    Thread(Meter),
+    /// A task of a runtime.
+    Task,
+}
+
+/// A worker as it is being measured.
+#[derive(Debug)]
+#[repr(align(128))] // alone on its cache lines, like the live counters
+pub(super) struct Worker {
+    /// When each stage last began.
+    begun: [AtomicU64; STAGES],
+    /// How often each stage began.
+    times: [AtomicU32; STAGES],
+    /// The stage that is waited in, if any.
+    waiting: AtomicU8,
+    /// Nothing before this moment counts.
+    from: AtomicU64,
+    /// Whether the time since the last operation is looked at.
+    between: AtomicBool,
+    runs_on: OnceLock<RunsOn>,
+    account: Mutex<Account>,
+}
+
+/// Waiting in one stage, ns.
+#[derive(Debug, Clone, Copy, Default)]
+struct Waiting {
+    /// A thread's operations, and their wall-clock time.
+    operations: u64,
+    wall: u64,
+    /// How many of them were looked at closely, how long the thread was busy (on a processor or waiting for one) in
+    /// these, and how long between each of these and the operation that followed it.
+    looked: u64,
+    busy: u64,
+    between: u64,
+    /// How long a task was asleep.
+    asleep: u64,
+}
+
+impl Waiting {
+    /// Busy in all operations and after them, going by those that were looked at.
+    fn estimate(&self) -> (f64, f64) {
+        let all = self.operations as f64 / self.looked.max(1) as f64;
+        (self.busy as f64 * all, self.between as f64 * all)
+    }
+}
+
+/// Asleep in each stage, ns. How long a thread was busy in a phase is known exactly, `busy`; which share of it belongs
+/// to each stage, and which to none, is as it was where that was looked at. (What a stage's operations take together
+/// would be a bad guess: a thread waits for a processor mostly briefly and sometimes for long.)
+fn asleep(waiting: &[Waiting; STAGES], busy: u64) -> [f64; STAGES] {
+    let all: f64 = waiting.iter().map(|one| one.estimate().0 + one.estimate().1).sum();
+    let share = |one: &Waiting| if all > 0.0 { one.estimate().0 / all } else { 0.0 };
+    waiting.map(|one| (one.wall as f64 - share(&one) * busy as f64).max(0.0) + one.asleep as f64)
+}
+
+#[derive(Debug, Default)]
+struct Account {
+    stages: ByStage,
+    waiting: [Waiting; STAGES],
+    polled: u64,
+    ready: u64,
+    poll_ended: u64,
+    /// The reading at the beginning of the operation under way, if it is one that is looked at.
+    look: Option<Reading>,
+    /// The reading at the end of one that was, and its stage, until the next begins.
+    after: Option<(Stage, Reading)>,
+    /// What the thread had used when the phase began.
+    base: Reading,
+    ledger: Option<Ledger>,
+    slices: Vec<Slice>,
+}
+
+impl Worker {
+    /// `slices` is how many operations are kept for the trace.
+    pub fn new(slices: usize) -> Self {
+        Self {
+            begun: Default::default(),
+            times: Default::default(),
+            waiting: AtomicU8::new(NONE),
+            from: AtomicU64::new(0),
+            between: AtomicBool::new(false),
+            runs_on: OnceLock::new(),
+            account: Mutex::new(Account { slices: Vec::with_capacity(slices), ..Account::default() }),
+        }
+    }
+
+    fn account(&self) -> MutexGuard<'_, Account> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says what the worker runs on; a thread says so itself.
+    pub fn runs_on(&self, what: RunsOn) {
+        let _ = self.runs_on.set(what); // the first word holds
+        self.settle();
+    }
+
+    fn meter(&self) -> Option<&Meter> {
+        match self.runs_on.get() {
+            Some(RunsOn::Thread(meter)) => Some(meter),
+            Some(RunsOn::Task) | None => None,
+        }
+    }
+
+    /// Of a thread: what it used up to here belongs to no phase.
+    pub fn settle(&self) {
+        if let Some(meter) = self.meter() {
+            self.account().base = meter.read();
+        }
+    }
+
+    /// A stage begins.
+    pub fn begin(&self, stage: Stage, clock: Clock) {
+        let begun = &self.begun[stage as usize];
+        if waits_for(stage).is_none() {
+            return begun.store(clock.now(), Relaxed);
+        }
+        self.waiting.store(stage as u8, Relaxed);
+        let Some(meter) = self.meter() else { return begun.store(clock.now(), Relaxed) };
+        let (looked_at, between) = (self.is_looked_at(stage), self.between.load(Relaxed));
+        if !looked_at && !between {
+            return begun.store(clock.now(), Relaxed);
+        }
+        let run_queue = meter.run_queue();
+        begun.store(clock.now(), Relaxed);
+        let here = Reading { cpu: meter.cpu(), run_queue };
+        let mut account = self.account();
+        if let Some((before, then)) = account.after.take() {
+            account.waiting[before as usize].between += here.since(then).busy();
+        }
+        account.look = looked_at.then_some(here);
+        self.between.store(false, Relaxed);
+    }
+
+    fn is_looked_at(&self, stage: Stage) -> bool {
+        let times = &self.times[stage as usize];
+        let before = times.load(Relaxed); // the worker alone counts: no need for an atomic addition
+        times.store(before.wrapping_add(1), Relaxed);
+        before < SAMPLES_FIRST || before.is_multiple_of(SAMPLE_EVERY)
+    }
+
+    /// A stage ends.
+    pub fn end(&self, stage: Stage, clock: Clock) {
+        match stage {
+            Stage::Ready => self.awake(clock.now()),
+            Stage::Poll => self.poll_ended(clock.now()),
+            _ => self.operation_ended(stage, clock, true),
+        }
+    }
+
+    fn operation_ended(&self, stage: Stage, clock: Clock, counts: bool) {
+        let kind = waits_for(stage);
+        let mut account = self.account();
+        let then = kind.and_then(|_| account.look.take());
+        let cpu = then.and_then(|_| self.meter()).map(Meter::cpu);
+        let now = clock.now();
+        let from = self.from.load(Relaxed);
+        let begun = self.begun[stage as usize].load(Relaxed);
+        let took = now.saturating_sub(begun.max(from));
+        if counts {
+            account.stages.of(stage).record(took);
+            account.keep(stage, begun, now);
+        }
+        if kind.is_none() {
+            return;
+        }
+        self.waiting.store(NONE, Relaxed);
+        if let Some(meter) = self.meter() {
+            let waiting = &mut account.waiting[stage as usize];
+            waiting.operations += 1;
+            waiting.wall += took;
+            if let (Some(then), Some(cpu), true) = (then, cpu, begun >= from) {
+                let here = Reading { cpu, run_queue: meter.run_queue() };
+                waiting.looked += 1;
+                waiting.busy += here.since(then).busy();
+                account.after = Some((stage, here));
+                self.between.store(true, Relaxed);
+            }
+        }
+    }
+
+    /// A task that was woken is polled: what lies behind it is sleep up to the wake, then delay.
+    fn awake(&self, now: u64) {
+        let from = self.from.load(Relaxed);
+        let mut account = self.account();
+        let asleep_from = account.poll_ended.max(from);
+        let woken = self.begun[Stage::Ready as usize].load(Relaxed).clamp(asleep_from, now.max(asleep_from));
+        let delay = now.saturating_sub(woken);
+        account.stages.of(Stage::Ready).record(delay);
+        account.ready += delay;
+        if let Some(waiting) = account.waiting.get_mut(usize::from(self.waiting.load(Relaxed))) {
+            waiting.asleep += woken - asleep_from;
+        }
+        account.keep(Stage::Ready, woken, now);
+        self.begun[Stage::Poll as usize].store(now, Relaxed);
+    }
+
+    fn poll_ended(&self, now: u64) {
+        let begun = self.begun[Stage::Poll as usize].load(Relaxed);
+        let took = now.saturating_sub(begun.max(self.from.load(Relaxed)));
+        let mut account = self.account();
+        account.stages.of(Stage::Poll).record(took);
+        account.polled += took;
+        account.poll_ended = now;
+        account.keep(Stage::Poll, begun, now);
+    }
+
+    /// A phase begins: everything before is forgotten. Said by the coordinator while the worker waits for records.
+    pub fn open(&self, now: u64) {
+        self.from.store(now, Relaxed);
+        self.times.iter().for_each(|times| times.store(0, Relaxed));
+        let mut account = self.account();
+        account.stages.clear();
+        account.waiting = Default::default();
+        (account.look, account.after) = (None, None);
+        (account.polled, account.ready, account.ledger) = (0, 0, None);
+    }
+
+    /// The worker's own phase begins only now. Said by a child's worker thread when its first record has come.
+    pub fn reopen(&self, clock: Clock) {
+        self.open(clock.now());
+        self.settle();
+    }
+
+    /// The worker found the phase's queue closed: its ledger is made up. `waited` says whether waiting for that counts.
+    pub fn close(&self, worker: usize, clock: Clock, waited: bool) {
+        let waiting_for_records = self.waiting.load(Relaxed) == Stage::Queue as u8;
+        let mut end = clock.now();
+        if waiting_for_records && waited {
+            self.operation_ended(Stage::Queue, clock, false);
+        } else if waiting_for_records {
+            self.waiting.store(NONE, Relaxed);
+            end = self.begun[Stage::Queue as usize].load(Relaxed);
+        }
+        let now = clock.now();
+        let from = self.from.load(Relaxed);
+        let used = self.meter().map(Meter::read);
+        let mut account = self.account();
+        // A task is inside a poll here; what follows of it belongs to the next phase.
+        if used.is_none() {
+            account.polled += now.saturating_sub(self.begun[Stage::Poll as usize].swap(now, Relaxed).max(from));
+        }
+        let seconds = |ns: u64| ns as f64 / 1e9;
+        let thread = used.map(|used| used.since(account.base));
+        let each = asleep(&account.waiting, thread.map_or(0, Reading::busy));
+        let asleep = |kind: For| -> f64 {
+            let stages = Stage::ALL.iter().zip(each).filter(|(stage, _)| waits_for(**stage) == Some(kind));
+            stages.map(|(_, ns)| ns / 1e9).sum()
+        };
+        let ledger = Ledger {
+            worker,
+            wall: seconds(end.max(from) - from),
+            on_cpu: seconds(thread.map_or(account.polled, |used| used.cpu)),
+            run_queue: thread.and_then(|used| used.run_queue).map(seconds),
+            ready: thread.is_none().then(|| seconds(account.ready)),
+            records: asleep(For::Records),
+            database: asleep(For::Database),
+            connecting: asleep(For::Connecting),
+            unexplained: 0.0,
+        };
+        account.ledger = Some(ledger.balance());
+        account.base = used.unwrap_or_default();
+    }
+
+    /// The ledger of the phase that is over.
+    pub fn ledger(&self) -> Option<Ledger> {
+        self.account().ledger.take()
+    }
+
+    /// Moves what was measured since the last time. It holds the worker up for a few µs, if at all.
+    pub fn drain(&self, into: &mut ByStage) {
+        let mut account = self.account();
+        into.add(&account.stages);
+        account.stages.clear();
+    }
+
+    /// The operations kept for the trace.
+    pub fn slices(&self) -> Vec<Slice> {
+        std::mem::take(&mut self.account().slices)
+    }
+}
+
+impl Account {
+    /// Keeps an operation for the trace while there is room.
+    fn keep(&mut self, stage: Stage, begun: u64, ended: u64) {
+        if self.slices.len() < self.slices.capacity() {
+            self.slices.push(Slice { stage, begun, ended });
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What a watcher beside the database sees of its processes and of the machine: JSON lines, raw, for the analysis.
+//!
+//! Times are seconds on the machine's monotonic clock, which every container of one machine shares.
+
+use super::DbUrl;
+use super::setup::LinkStatus;
+use serde::{Deserialize, Serialize};
+
+/// What a watcher is told, as one JSON document on standard input. It ends when standard input does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WatchJob {
+    /// The database, as seen from within its own network namespace.
+    pub dburl: DbUrl,
+    /// Mean time between two looks, seconds. The looks come at random (Poisson) times: a regular 10 Hz would be
+    /// the period of the kernel's CPU quota itself.
+    pub every: f64,
+    /// Decides the times.
+    pub seed: u64,
+}
+
+/// One look.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Look {
+    /// When the states were read.
+    pub at: f64,
+    /// When the accounts below were read: after the database's answer.
+    pub accounted: f64,
+    /// Client backends, counted by what they did at that moment.
+    pub backends: Vec<Seen>,
+    /// Time the client backends have been on a CPU since the watcher began, seconds, all together.
+    pub on_cpu: f64,
+    /// Time they have been ready and waited for a CPU; a control group's throttling is part of it.
+    pub run_queue: f64,
+    /// The server's own processes (WAL writer, checkpointer …): time on a CPU.
+    pub server_on_cpu: f64,
+    /// The machine: its processors' time so far.
+    pub machine: Machine,
+    /// WAL written and flushed so far.
+    pub wal: Wal,
+}
+
+/// Backends that did the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// What they did.
+    pub doing: Doing,
+    /// PostgreSQL's name for what they waited for: `LWLock:WALWrite`; empty where they waited for nothing.
+    pub wait: String,
+    /// How many.
+    pub count: u32,
+}
+
+/// What a backend does at a moment: its process's state first, PostgreSQL's word for it only where it sleeps.
+/// Wait events alone mislead: a process that was woken keeps its wait event until it gets a CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Doing {
+    /// Runs, or is ready to run and waits for a CPU.
+    Runnable,
+    /// Sleeps until WAL is written or flushed.
+    Wal,
+    /// Sleeps until a file is read or written.
+    Io,
+    /// Sleeps for a lock that another backend holds.
+    Lock,
+    /// Sleeps until its client asks for something.
+    Client,
+    /// Sleeps for something else.
+    Other,
+}
+
+/// Processor time of a machine since it started, seconds, all processors together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// In programs, the kernel, interrupts.
+    pub busy: f64,
+    /// In soft interrupts, part of `busy`: the network's work, where the kernel accounts for it.
+    pub softirq: f64,
+    /// Idle while something waits for a disk.
+    pub iowait: f64,
+    /// Taken by the machine underneath, if this one is virtual.
+    pub stolen: f64,
+    /// Idle.
+    pub idle: f64,
+    /// Time in which somebody waited for a CPU, a disk, memory (`/proc/pressure`, "some"); none where the kernel
+    /// doesn't tell.
+    pub pressure: Option<[f64; 3]>,
+}
+
+/// Everything seen from outside while an ingester ran.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Observed {
+    /// When the lab heard that the data phase begins.
+    pub data_began: Option<f64>,
+    /// What the link had counted then.
+    #[serde(default)]
+    pub link_at_data: Option<LinkStatus>,
+    /// What the watcher saw.
+    pub looks: Vec<Look>,
+    /// The database's control group, every half second or so.
+    pub database: Vec<Used>,
+    /// The client's.
+    pub client: Vec<Used>,
+    /// What could not be seen, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// What a control group has used so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Used {
+    /// When.
+    pub at: f64,
+    /// Processor time, seconds.
+    pub cpu: f64,
+    /// Periods of its quota in which something ran.
+    pub periods: u64,
+    /// Of them those in which it was held back.
+    pub throttled_periods: u64,
+    /// Time for which it was held back, seconds, added up over processors.
+    pub throttled: f64,
+}
+
+/// `pg_stat_wal`, since the server's statistics were reset.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Wal {
+    /// Bytes.
+    pub bytes: f64,
+    /// Times it was flushed.
+    pub syncs: f64,
+    /// Time in writes, seconds.
+    pub write_seconds: f64,
+    /// Time in flushes, seconds.
+    pub sync_seconds: f64,
+}
