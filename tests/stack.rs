@@ -109,7 +109,7 @@ impl Stack {
     fn rules(&self) -> String {
         let filter = format!("label=ingest-lab.stack={}", self.project);
         let link = docker(&["ps", "-q", "--filter", &filter, "--filter", "label=com.docker.compose.service=link"]);
-        let show = "iptables-legacy-save 2>/dev/null; nft list ruleset 2>/dev/null; tc qdisc show";
+        let show = "iptables-legacy-save 2>/dev/null; nft -s list ruleset 2>/dev/null; tc qdisc show";
         let all = docker(&["exec", link.trim(), "sh", "-c", show]);
         let lines = all.lines().filter(|line| !line.starts_with('#'));
         lines.map(|line| line.split(" [").next().unwrap()).collect::<Vec<_>>().join("\n")
