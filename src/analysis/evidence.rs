@@ -5,6 +5,7 @@
 //! held and the processors it ran on, a round trip what was measured, a rate what the link's agent says it lets through.
 
 use super::verdict::Evidence;
+use crate::model::limits::processors;
 use crate::model::{Phase, Stage, Statement};
 use crate::wire::conditions::CpuCheck;
 use crate::wire::metrics::PhaseMetrics;
@@ -86,26 +87,14 @@ pub fn evidence(record: &RunRecord) -> Option<Evidence> {
 
 /// Processors' worth of time that a side may have: what its control group holds, on the processors it may run on.
 fn allowed(check: &CpuCheck) -> f64 {
-    let processors = processors(&check.cpuset).len().max(1) as f64;
+    let processors = processors(&check.cpuset).map_or(1, |all| all.len()) as f64;
     check.cgroup.and_then(|cgroup| cgroup.count()).map_or(processors, |quota| quota.min(processors))
-}
-
-/// `0-1,3` as numbers.
-fn processors(cpuset: &str) -> Vec<usize> {
-    let mut all = Vec::new();
-    for part in cpuset.split(',') {
-        let (from, to) = part.split_once('-').unwrap_or((part, part));
-        if let (Ok(from), Ok(to)) = (from.parse::<usize>(), to.parse::<usize>()) {
-            all.extend(from..=to);
-        }
-    }
-    all
 }
 
 fn shares_processors(record: &RunRecord) -> bool {
     let sides = [&record.conditions.client, &record.conditions.database];
     let [client, database] =
-        sides.map(|check| check.as_ref().map(|check| processors(&check.cpuset)).unwrap_or_default());
+        sides.map(|check| check.as_ref().and_then(|check| processors(&check.cpuset)).unwrap_or_default());
     client.iter().any(|processor| database.contains(processor))
 }
 
@@ -220,11 +209,5 @@ mod tests {
             (trips.execute, trips.commit)
         };
         assert_eq!((of(100.0, 222.0), of(500.0, 222.0), of(222.0, 222.0)), ((3.0, 1.0), (1.0, 0.0), (1.0, 0.0)));
-    }
-
-    #[test]
-    fn processors_are_read_as_the_engine_writes_them() {
-        assert_eq!(processors("0-1,3"), [0, 1, 3]);
-        assert_eq!(processors(""), [0_usize; 0]);
     }
 }

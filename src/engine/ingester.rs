@@ -1,7 +1,7 @@
 //! One ingester container: made for one run, told its job on standard input, heard on standard output, removed.
 
+use super::confined::{confined, spoken_to};
 use super::data::{MOUNT, mount};
-use super::files::USER;
 use super::stack::indent;
 use super::{Container, DataVolume, Limits, Network, Stack, label, refused};
 use crate::model::Congestion;
@@ -11,9 +11,7 @@ use crate::wire::{Event, Job, Line, RunResult};
 use anyhow::{Context, Result};
 use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::models::{ContainerCreateBody, HostConfig, ResourcesUlimits};
-use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder, StartContainerOptions,
-};
+use bollard::query_parameters::{InspectContainerOptions, KillContainerOptionsBuilder};
 use futures_util::{Stream, StreamExt};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -121,13 +119,7 @@ impl Stack {
     /// Starts an ingester, which waits for its job. Where it never gets one, [`Stack::sweep`] removes it.
     pub async fn start(&self, spec: &RunSpec) -> Result<Waiting> {
         let id = self.create(container(self, spec), "make the ingester's container").await?;
-        let docker = &self.engine.docker;
-        // Attached before it starts: no line is lost.
-        let options =
-            AttachContainerOptionsBuilder::default().stream(true).stdin(true).stdout(true).stderr(true).build();
-        let attached = docker.attach_container(&id, Some(options)).await.map_err(refused("attach to the ingester"))?;
-        let AttachContainerResults { output, input } = attached;
-        docker.start_container(&id, None::<StartContainerOptions>).await.map_err(refused("start the ingester"))?;
+        let AttachContainerResults { output, input } = self.attach_and_start(&id, "ingester").await?;
         Ok(Waiting { container: Container { id, service: "ingester".into() }, output, input })
     }
 
@@ -281,7 +273,6 @@ impl Complaints {
     }
 }
 
-/// A container that can do nothing but its job: no capability, nothing writable, no privilege to gain.
 fn container(stack: &Stack, spec: &RunSpec) -> ContainerCreateBody {
     let labels = [
         (label::STACK, stack.project.clone()),
@@ -292,9 +283,6 @@ fn container(stack: &Stack, spec: &RunSpec) -> ContainerCreateBody {
     let mut host = HostConfig {
         network_mode: Some(spec.network.id.clone()),
         mounts: Some(vec![mount(&spec.data.name, true)]),
-        readonly_rootfs: Some(true),
-        cap_drop: Some(vec!["ALL".into()]),
-        security_opt: Some(vec!["no-new-privileges".into()]),
         ulimits: Some(vec![files]),
         ..Default::default()
     };
@@ -303,19 +291,7 @@ fn container(stack: &Stack, spec: &RunSpec) -> ContainerCreateBody {
         let setting = ("net.ipv4.tcp_congestion_control".to_owned(), spec.congestion.to_string());
         host.sysctls = Some([setting].into());
     }
-    ContainerCreateBody {
-        image: Some(spec.image.clone()),
-        user: Some(format!("{USER}:{USER}")),
-        cmd: Some(["run", "--job", "-"].map(str::to_owned).to_vec()),
-        labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
-        attach_stdin: Some(true),
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        open_stdin: Some(true),
-        stdin_once: Some(true),
-        host_config: Some(host),
-        ..Default::default()
-    }
+    spoken_to(confined(spec.image.clone(), &["run", "--job", "-"], &labels, host))
 }
 
 #[cfg(test)]

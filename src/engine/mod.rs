@@ -6,6 +6,7 @@
 //!                         └── start(spec) ──► a fresh container ── ingest(job) ──► its JSON lines, its end
 //! ```
 
+mod confined;
 mod data;
 mod facts;
 mod files;

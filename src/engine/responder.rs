@@ -1,15 +1,14 @@
 //! A container on the database's side of the link that answers measurements: not the database, whose own time
 //! would be in every figure.
 
+use super::confined::confined;
 use super::{Network, Stack, label, refused};
 use crate::wire::exit::{Exit, Failure};
 use anyhow::Result;
-use bollard::models::{ContainerCreateBody, HostConfig};
+use bollard::models::HostConfig;
 use bollard::query_parameters::{InspectContainerOptions, LogsOptionsBuilder, StartContainerOptions};
 use futures_util::StreamExt;
 use std::time::Duration;
-
-use super::files::USER;
 
 /// Where it listens. A port of its own: nobody takes it for the database.
 const PORT: u16 = 5433;
@@ -27,23 +26,14 @@ pub struct Responder {
 impl Stack {
     /// Starts a responder and waits until it listens. [`Stack::sweep`] removes it.
     pub async fn start_responder(&self, network: &Network, cpuset: &str) -> Result<Responder> {
-        let labels = [(label::STACK, self.project.as_str()), (label::HELPER, "responder")];
-        let body = ContainerCreateBody {
-            image: Some(self.image("link")),
-            user: Some(format!("{USER}:{USER}")),
-            cmd: Some(["respond", "--listen", &format!("0.0.0.0:{PORT}")].map(str::to_owned).to_vec()),
-            labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()),
-            host_config: Some(HostConfig {
-                network_mode: Some(network.id.clone()),
-                cpuset_cpus: Some(cpuset.to_owned()),
-                readonly_rootfs: Some(true),
-                cap_drop: Some(vec!["ALL".into()]),
-                security_opt: Some(vec!["no-new-privileges".into()]),
-                init: Some(true),
-                ..Default::default()
-            }),
+        let labels = [(label::STACK, self.project.clone()), (label::HELPER, "responder".into())];
+        let host = HostConfig {
+            network_mode: Some(network.id.clone()),
+            cpuset_cpus: Some(cpuset.to_owned()),
+            init: Some(true),
             ..Default::default()
         };
+        let body = confined(self.image("link"), &["respond", "--listen", &format!("0.0.0.0:{PORT}")], &labels, host);
         let id = self.create(body, "make the responder's container").await?;
         let docker = &self.engine.docker;
         docker.start_container(&id, None::<StartContainerOptions>).await.map_err(refused("start the responder"))?;

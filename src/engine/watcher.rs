@@ -1,14 +1,13 @@
 //! The watcher's container: in the database's PID and network namespace, told what to do on standard input, heard
 //! on standard output, gone when its input is closed.
 
-use super::files::USER;
+use super::confined::{confined, spoken_to};
 use super::{Container, Stack, label, refused};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::watched::{Look, WatchJob};
 use anyhow::{Context, Result};
 use bollard::container::{AttachContainerResults, LogOutput};
-use bollard::models::{ContainerCreateBody, HostConfig};
-use bollard::query_parameters::{AttachContainerOptionsBuilder, StartContainerOptions};
+use bollard::models::HostConfig;
 use futures_util::StreamExt;
 use std::pin::Pin;
 use std::time::Duration;
@@ -31,36 +30,17 @@ pub struct Watcher {
 impl Stack {
     /// Starts a watcher beside a container. [`Stack::sweep`] removes one that is forgotten.
     pub async fn watch(&self, beside: &Container, job: &WatchJob, cpuset: &str) -> Result<Watcher> {
-        let labels = [(label::STACK, self.project.as_str()), (label::HELPER, "watcher")];
+        let labels = [(label::STACK, self.project.clone()), (label::HELPER, "watcher".into())];
         let with = format!("container:{}", beside.id);
-        let body = ContainerCreateBody {
-            image: Some(self.image("ingester")),
-            user: Some(format!("{USER}:{USER}")),
-            cmd: Some(vec!["watch".into()]),
-            labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()),
-            attach_stdin: Some(true),
-            attach_stdout: Some(true),
-            attach_stderr: Some(true),
-            open_stdin: Some(true),
-            stdin_once: Some(true),
-            host_config: Some(HostConfig {
-                network_mode: Some(with.clone()),
-                pid_mode: Some(with),
-                cpuset_cpus: Some(cpuset.to_owned()),
-                readonly_rootfs: Some(true),
-                cap_drop: Some(vec!["ALL".into()]),
-                security_opt: Some(vec!["no-new-privileges".into()]),
-                ..Default::default()
-            }),
+        let host = HostConfig {
+            network_mode: Some(with.clone()),
+            pid_mode: Some(with),
+            cpuset_cpus: Some(cpuset.to_owned()),
             ..Default::default()
         };
+        let body = spoken_to(confined(self.image("ingester"), &["watch"], &labels, host));
         let id = self.create(body, "make the watcher's container").await?;
-        let docker = &self.engine.docker;
-        let options =
-            AttachContainerOptionsBuilder::default().stream(true).stdin(true).stdout(true).stderr(true).build();
-        let attached = docker.attach_container(&id, Some(options)).await.map_err(refused("attach to the watcher"))?;
-        let AttachContainerResults { output, mut input } = attached;
-        docker.start_container(&id, None::<StartContainerOptions>).await.map_err(refused("start the watcher"))?;
+        let AttachContainerResults { output, mut input } = self.attach_and_start(&id, "watcher").await?;
         let mut text = serde_json::to_vec(job).context("write the watcher's job")?;
         text.push(b'\n');
         input.write_all(&text).await.and(input.flush().await).context("tell the watcher what to do")?;

@@ -91,10 +91,9 @@ impl Tally {
 }
 
 async fn links(stage: &StackStage, client: &Waiting, tally: &mut Tally) -> Result<()> {
-    let mut first = true;
+    let (mut first, floor) = (true, stage.floor().await?);
     for words in ["local-queued"].iter().chain(&RTTS).chain(&RATES) {
         let profile = super::links::find(words).map_err(|error| Failure::new(Exit::Usage, error))?;
-        let floor = stage.floor().await?;
         if !profile.rtt().is_zero() && profile.rtt() < floor {
             println!("  {words}: left out, the backend here takes {floor} by itself");
             continue;

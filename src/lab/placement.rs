@@ -1,6 +1,7 @@
 //! Who runs on which processors. Pure.
 
 use crate::model::Placement;
+use crate::model::limits::processors;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -17,15 +18,15 @@ pub struct Cores(Vec<Vec<usize>>);
 
 impl Cores {
     /// From what [`SIBLINGS`] prints. A processor that isn't in it, as where the kernel doesn't tell, is a core.
-    pub fn parse(text: &str, processors: usize) -> Self {
+    pub fn parse(text: &str, count: usize) -> Self {
         let mut cores: BTreeSet<Vec<usize>> = text
             .lines()
-            .filter_map(list)
-            .map(|core| core.into_iter().filter(|processor| *processor < processors).collect::<Vec<_>>())
+            .filter_map(processors)
+            .map(|core| core.into_iter().filter(|processor| *processor < count).collect::<Vec<_>>())
             .filter(|core| !core.is_empty())
             .collect();
         let known: BTreeSet<usize> = cores.iter().flatten().copied().collect();
-        cores.extend((0..processors).filter(|processor| !known.contains(processor)).map(|alone| vec![alone]));
+        cores.extend((0..count).filter(|processor| !known.contains(processor)).map(|alone| vec![alone]));
         Self(cores.into_iter().collect())
     }
 
@@ -37,16 +38,6 @@ impl Cores {
     fn place(cores: &[Vec<usize>]) -> Place {
         Place(cores.iter().flatten().copied().collect())
     }
-}
-
-/// `0,4` and `0-1,3` as the kernel writes them.
-fn list(text: &str) -> Option<Vec<usize>> {
-    let mut processors = Vec::new();
-    for part in text.trim().split(',') {
-        let (from, to) = part.split_once('-').unwrap_or((part, part));
-        processors.extend(from.parse::<usize>().ok()?..=to.parse().ok()?);
-    }
-    Some(processors)
 }
 
 /// Who runs where.

@@ -12,3 +12,9 @@ pub fn nanos() -> u64 {
 pub fn seconds() -> f64 {
     nanos() as f64 / 1e9
 }
+
+/// Processor time this process has used so far, in all its threads, seconds.
+pub fn own_cpu() -> f64 {
+    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+        .map_or(0.0, |time| time.tv_sec() as f64 + time.tv_nsec() as f64 / 1e9)
+}

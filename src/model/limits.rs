@@ -9,6 +9,16 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Cpus(Option<u32>);
 
+/// Processors as the kernel and the engine write them: `0-1,3`. None where it is no such list.
+pub fn processors(list: &str) -> Option<Vec<usize>> {
+    let mut all = Vec::new();
+    for part in list.trim().split(',') {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        all.extend(from.parse::<usize>().ok()?..=to.parse().ok()?);
+    }
+    Some(all)
+}
+
 /// The least that is accepted: the kernel takes no quota below 1 ms in a period of 100 ms.
 const LEAST: f64 = 0.01;
 
@@ -84,6 +94,13 @@ impl Visitor<'_> for Text {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn processors_are_read_as_the_kernel_writes_them() {
+        assert_eq!(processors("0-1,3\n"), Some(vec![0, 1, 3]));
+        assert_eq!(processors(""), None);
+        assert_eq!(processors("nonsense"), None);
+    }
 
     #[test]
     fn cpus_are_text_and_load_again() {

@@ -73,6 +73,25 @@ pub fn rate(network: &Network, direction: Direction, warm_up: f64, time: f64) ->
     network.measure(|link| probe::rate(link, direction, RateProbe { warm_up, time }).unwrap()) as f64 / 1e6
 }
 
+/// What was counted once more than so many packets went each way. A flow may stall: what TCP sends again falls into
+/// the same run of losses, and it waits twice as long each time. What is counted are packets, so another one begins.
+pub fn packets(network: &Network, least: u64) -> [Counters; 2] {
+    let [warm_up, time] = [0.5, 1.0].map(Duration::from_secs_f64);
+    for _ in 0..5 {
+        for direction in [Direction::Up, Direction::Down] {
+            network.measure(|link| {
+                if let Err(error) = probe::rate(link, direction, RateProbe { warm_up, time }) {
+                    eprintln!("a flow gave up: {error:#}");
+                }
+            });
+        }
+        if counters(network).iter().all(|way| way.packets > least) {
+            break;
+        }
+    }
+    counters(network)
+}
+
 pub fn counters(network: &Network) -> [Counters; 2] {
     let emulation = network.status().unwrap().emulation;
     [emulation.up.unwrap(), emulation.down.unwrap()]

@@ -17,15 +17,14 @@ use super::stop::Stop;
 use crate::db;
 use crate::engine::{DataVolume, Healthy, Limits, Network, Responder, RunSpec, Stack, Waiting};
 use crate::model::cell::Cell;
-use crate::model::{Phase, Placement, Storage};
+use crate::model::clock;
+use crate::model::{Congestion, Phase, Placement, Storage};
 use crate::wire::conditions::{Conditions, Harness, Setting};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::record::Outcome;
 use crate::wire::setup::LinkStatus;
 use crate::wire::{Job, Line, SCHEMA};
 use anyhow::{Context, Result};
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeVal;
 use reach::database_url;
 use server::Server;
 use std::time::{Duration, Instant, SystemTime};
@@ -125,7 +124,7 @@ impl StackStage {
         self.conditions.data.clone_from(&data.checksum);
         self.conditions.link = Some(self.link_status().await?);
         let database = self.stack.network("database").await?;
-        let others = places(Placement::Shared, &self.cores).map_err(|error| Failure::new(Exit::Usage, error))?.others;
+        let others = self.places(Placement::Shared)?.others;
         let responder = self.stack.start_responder(&database, &others.to_string()).await?;
         self.series = Some(Series { name: name.into(), data, responder });
         Ok(())
@@ -145,18 +144,10 @@ impl StackStage {
 
     /// Starts an ingester with the cell's limits, and measures those and the link from within its container.
     async fn start_client(&self, step: &Step, conditions: &mut Conditions) -> Result<(Waiting, LinkStatus)> {
-        let series = self.series.as_ref().context("no series has begun")?;
         let cell = &step.cell;
         let places = self.places(cell.placement)?;
-        let spec = RunSpec {
-            series: series.name.clone(),
-            run: step.run,
-            image: self.stack.image("ingester"),
-            network: self.network.clone(),
-            data: series.data.clone(),
-            limits: Limits { cpus: cell.client_cpus, cpuset: places.client.to_string() },
-            congestion: cell.congestion,
-        };
+        let limits = Limits { cpus: cell.client_cpus, cpuset: places.client.to_string() };
+        let spec = self.run_spec(step.run, limits, cell.congestion)?;
         let starting = Instant::now();
         let waiting = self.stack.start(&spec).await?;
         conditions.own_time.start = starting.elapsed().as_secs_f64();
@@ -168,6 +159,24 @@ impl StackStage {
         conditions.link_measured = Some(measured);
         conditions.own_time.calibrate += calibrating.elapsed().as_secs_f64();
         Ok((waiting, link))
+    }
+
+    /// An ingester's container of the series.
+    fn run_spec(&self, run: usize, limits: Limits, congestion: Congestion) -> Result<RunSpec> {
+        let series = self.series()?;
+        Ok(RunSpec {
+            series: series.name.clone(),
+            run,
+            image: self.stack.image("ingester"),
+            network: self.network.clone(),
+            data: series.data.clone(),
+            limits,
+            congestion,
+        })
+    }
+
+    fn series(&self) -> Result<&Series> {
+        self.series.as_ref().context("no series has begun")
     }
 
     fn places(&self, placement: Placement) -> Result<Places> {
@@ -235,13 +244,13 @@ impl Stage for StackStage {
         let job = self.job(&step.cell, &step.stop);
         let (waiting, link) = self.start_client(step, conditions).await?;
         let checkpoints = db::checkpoints(&self.server().control).await?;
-        let (steady, wall, own_cpu_before) = (Instant::now(), SystemTime::now(), own_cpu());
+        let (steady, wall, own_cpu_before) = (Instant::now(), SystemTime::now(), clock::own_cpu());
         let (ended, observed) = self.ingest_and_look_on(step, waiting, &job, stop, heard).await?;
         conditions.observed = Some(observed);
         conditions.clock_jump = apart(steady, wall);
         let after = self.link_status().await?;
         conditions.harness = Harness {
-            lab: own_cpu() - own_cpu_before,
+            lab: clock::own_cpu() - own_cpu_before,
             link: after.emulation.cpu_us.saturating_sub(link.emulation.cpu_us) as f64 / 1e6,
         };
         let verifying = Instant::now();
@@ -261,13 +270,6 @@ impl Stage for StackStage {
     async fn restore(&mut self) -> Result<()> {
         self.tidy().await.map(drop)
     }
-}
-
-/// Processor time this process has used so far, seconds.
-fn own_cpu() -> f64 {
-    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return 0.0 };
-    let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    seconds(usage.user_time()) + seconds(usage.system_time())
 }
 
 /// How far the wall clock and the steady clock went apart since both were read, seconds.

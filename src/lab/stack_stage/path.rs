@@ -11,6 +11,7 @@ use crate::wire::exit::{Exit, Failure};
 use crate::wire::measured::LinkMeasured;
 use crate::wire::setup::LinkStatus;
 use anyhow::{Context, Result};
+use std::future::Future;
 
 /// The agent's program in the link's container.
 const AGENT: &str = "/usr/local/bin/link";
@@ -95,11 +96,16 @@ impl StackStage {
         profile: &LinkProfile,
         seed: u64,
     ) -> Result<(LinkMeasured, LinkStatus)> {
-        let responder = self.series.as_ref().context("no series has begun")?.responder.address.clone();
-        self.ask_link(&["point", &responder]).await?;
-        let measured = self.probe(waiting, &Effort::of(profile)).await;
+        let measured = self.at_responder(self.probe(waiting, &Effort::of(profile))).await?;
+        Ok((measured, self.set_link(profile, seed).await?))
+    }
+
+    /// Does some work while the link leads to the responder; then it leads to the database again, however that went.
+    pub(super) async fn at_responder<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.ask_link(&["point", &self.series()?.responder.address]).await?;
+        let done = work.await;
         self.ask_link(&["point", self.server().target()]).await?;
-        Ok((measured?, self.set_link(profile, seed).await?))
+        done
     }
 
     pub(super) async fn probe(&self, waiting: &Waiting, effort: &Effort) -> Result<LinkMeasured> {

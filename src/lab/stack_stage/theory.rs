@@ -2,14 +2,14 @@
 
 use super::StackStage;
 use super::path::Effort;
-use crate::engine::{Limits, RunSpec, Waiting};
+use crate::engine::{Limits, Waiting};
 use crate::model::limits::Cpus;
 use crate::model::link::LinkProfile;
 use crate::model::{Congestion, Placement};
 use crate::wire::conditions::CpuCheck;
 use crate::wire::measured::LinkMeasured;
 use crate::wire::setup::LinkStatus;
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 /// Which packets are lost.
 const SEED: u64 = 1;
@@ -17,16 +17,8 @@ const SEED: u64 = 1;
 impl StackStage {
     /// A client's container, which never gets a job. Client and database are apart where there are two processors.
     pub(in crate::lab) async fn bare_client(&self) -> Result<Waiting> {
-        let series = self.series.as_ref().context("no series has begun")?;
-        let spec = RunSpec {
-            series: series.name.clone(),
-            run: 0,
-            image: self.stack.image("ingester"),
-            network: self.network.clone(),
-            data: series.data.clone(),
-            limits: Limits { cpus: Cpus::UNLIMITED, cpuset: self.places(self.apart())?.client.to_string() },
-            congestion: Congestion::System,
-        };
+        let limits = Limits { cpus: Cpus::UNLIMITED, cpuset: self.places(self.apart())?.client.to_string() };
+        let spec = self.run_spec(0, limits, Congestion::System)?;
         self.stack.start(&spec).await
     }
 
@@ -41,17 +33,12 @@ impl StackStage {
         client: &Waiting,
         profile: &LinkProfile,
     ) -> Result<(LinkMeasured, LinkStatus)> {
-        let responder = self.series.as_ref().context("no series has begun")?.responder.address.clone();
         self.set_link(profile, SEED).await?;
-        self.ask_link(&["point", &responder]).await?;
         let rtt = profile.rtt().nanos() as f64 / 1e9;
         let exchanges = (3.0 / rtt.max(0.001)).clamp(20.0, 500.0) as usize;
         // A window doubles each round trip at the start; what comes after that is measured.
         let effort = Effort { exchanges, rates: Some((1.0 + 12.0 * rtt, 1.5)) };
-        let measured = self.probe(client, &effort).await;
-        let counted = self.link_status().await;
-        self.ask_link(&["point", self.server().target()]).await?;
-        Ok((measured?, counted?))
+        self.at_responder(async { Ok((self.probe(client, &effort).await?, self.link_status().await?)) }).await
     }
 
     /// Limits client and database to so much and measures both; none where a side has fewer processors.

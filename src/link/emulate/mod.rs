@@ -10,9 +10,9 @@ pub(super) mod pace;
 mod shape;
 
 use super::tool;
-use crate::model::Backend;
 use crate::model::link::LinkProfile;
 use crate::model::quantity::Delay;
+use crate::model::{Backend, clock};
 use crate::wire::emulation::{Emulation, Fidelity, RejectedBackend, refusal};
 use crate::wire::exit::{Exit, Failure};
 use anyhow::{Context, Result};
@@ -152,7 +152,7 @@ impl Emulator {
             notes: self.kind.notes(),
             up,
             down,
-            cpu_us: cpu_us()?,
+            cpu_us: (clock::own_cpu() * 1e6) as u64,
         })
     }
 }
@@ -237,12 +237,4 @@ async fn device_towards(database: SocketAddr) -> Result<String> {
 async fn ask_ip(arguments: &[&str]) -> Result<Value> {
     let arguments: Vec<&str> = ["-j"].into_iter().chain(arguments.iter().copied()).collect();
     serde_json::from_str(&tool::run("ip", &arguments, "").await?).context("read what ip says")
-}
-
-/// CPU time of this process so far.
-fn cpu_us() -> Result<u64> {
-    use nix::sys::resource::{UsageWho, getrusage};
-    use nix::sys::time::TimeValLike;
-    let usage = getrusage(UsageWho::RUSAGE_SELF).context("read our own CPU time")?;
-    Ok((usage.user_time() + usage.system_time()).num_microseconds() as u64)
 }
