@@ -121,6 +121,7 @@ fn nfqueue_keeps_what_it_is_asked() {
         faults.extend(row.faults(0.0, 0.3, 0.85).into_iter().map(|fault| format!("{profile}: {fault}")));
     }
     faults.extend(loss(&network, Backend::Nfqueue));
+    faults.extend(jitter(&network));
     network.set("local-queued").unwrap();
     let (share, rate) = cpu_at(&network, 5_000.0, Duration::from_secs(10));
     eprintln!(
@@ -155,6 +156,34 @@ fn loss(network: &Network, backend: Backend) -> Option<String> {
     let share = lost as f64 / packets as f64 * 100.0;
     eprintln!("{backend}: 1 % loss: {lost} of {packets} packets lost ({share:.3} %), {flow:.0} Mbit/s");
     (packets < 1_000 || !is_binomial(lost, packets, 0.01)).then(|| format!("{backend}: {lost} of {packets} lost"))
+}
+
+/// What packets really waited, against the distribution asked for: the largest distance between the two (Kolmogorov and
+/// Smirnov), which one right sample in a thousand exceeds. What the way takes by itself is no jitter.
+fn jitter(network: &Network) -> Vec<String> {
+    const COUNT: usize = 400;
+    network.set("rtt=20ms").unwrap();
+    let plain = exchanges(network, 50);
+    network.set("rtt=20ms,jitter=5ms,ordered=no").unwrap();
+    let all = exchanges(network, COUNT);
+    type Way = fn(&probe::Exchange) -> u64;
+    let ways: [(&str, Way); 2] = [("up", |one| one.up), ("down", |one| one.down)];
+    let mut faults = Vec::new();
+    for (name, way) in ways {
+        let own = median(&plain, way) - 10.0;
+        let mut waits: Vec<f64> = all.iter().map(|one| ms(way(one)) - own).collect();
+        waits.sort_by(f64::total_cmp);
+        let gaps = waits.iter().enumerate().map(|(index, wait)| {
+            let wanted = ((wait - 5.0) / 10.0).clamp(0.0, 1.0);
+            (wanted - index as f64 / COUNT as f64).abs().max(((index + 1) as f64 / COUNT as f64 - wanted).abs())
+        });
+        let (farthest, far) = (gaps.fold(0.0, f64::max), 1.95 / (COUNT as f64).sqrt());
+        eprintln!("jitter of 5 ms about 10, {name}: farthest from its distribution {farthest:.3}, allowed {far:.3}");
+        if farthest > far {
+            faults.push(format!("jitter {name}: {farthest:.3} off its distribution"));
+        }
+    }
+    faults
 }
 
 /// Both backends at one setting, in turns, so that whatever else the machine does meets both alike: the fastest

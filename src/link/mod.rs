@@ -9,6 +9,7 @@
 //! forwarded path slow is `emulate`; what measures it is `probe`, against `respond`.
 
 mod agent;
+mod arrival;
 mod control;
 mod emulate;
 mod iptables;

@@ -1,7 +1,8 @@
 //! Measures a link from the client's side: how long a connection takes to open, how long an exchange takes, how
 //! fast one flow gets. RTT alone proves nothing: a delay at the wrong place leaves ping right and ruins the rate.
 
-use super::respond::{MESSAGE, Wish, clock, fix_window};
+use super::arrival;
+use super::respond::{ANSWER, MESSAGE, Wish, clock, fix_window};
 use crate::wire::measured::{LinkMeasured, Quantiles};
 use anyhow::{Context, Result, ensure};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, SockaddrIn6, connect, socket};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 /// No link has a round trip as long as this.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One exchange, in nanoseconds.
+/// One exchange, in nanoseconds: what the packets took, by the kernel's notes of when they came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exchange {
     /// There and back.
@@ -95,13 +96,15 @@ pub fn exchanges(address: SocketAddr, count: usize) -> io::Result<Vec<Exchange>>
 
 /// One exchange on a connection that [`open`] made for it.
 pub fn exchange(stream: &mut TcpStream) -> io::Result<Exchange> {
-    let mut message = [0; MESSAGE];
+    let (mut question, mut answer) = ([0; MESSAGE], [0; ANSWER]);
     let sent = clock();
-    message[..8].copy_from_slice(&sent.to_be_bytes());
-    stream.write_all(&message)?;
-    stream.read_exact(&mut message)?;
-    let (back, arrived) = (clock(), number(&message[8..]));
-    Ok(Exchange { rtt: back - sent, up: arrived.saturating_sub(sent), down: back.saturating_sub(arrived) })
+    question[..8].copy_from_slice(&sent.to_be_bytes());
+    stream.write_all(&question)?;
+    let back = arrival::read_exact(stream, &mut answer)?;
+    let (arrived, left) = (number(&answer[8..]), number(&answer[16..]));
+    // Between arriving and leaving it was no longer on the way.
+    let rtt = back.saturating_sub(sent).saturating_sub(left.saturating_sub(arrived));
+    Ok(Exchange { rtt, up: arrived.saturating_sub(sent), down: back.saturating_sub(left) })
 }
 
 /// One flow's rate once it is steady, bits a second.
@@ -126,6 +129,9 @@ pub fn open(address: SocketAddr, wish: Wish) -> io::Result<TcpStream> {
     let mut stream = TcpStream::from(socket);
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
+    if wish == Wish::Exchange {
+        arrival::note(&stream);
+    }
     stream.write_all(&[wish as u8])?;
     Ok(stream)
 }

@@ -3,6 +3,7 @@
 //!
 //! A connection begins with one byte: what is wanted ([`Wish`]).
 
+use super::arrival;
 pub use crate::model::clock::nanos as clock;
 pub use crate::wire::measured::WINDOW;
 use anyhow::{Context, Result};
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Wish {
-    /// Every 16 bytes are answered with 16: the first eight again, then [`clock`] on arrival.
+    /// Every 16 bytes are answered with 24: the first eight again, then [`clock`] on arrival and on leaving.
     Exchange = b'e',
     /// Bytes are read and counted; every [`REPORTS`], [`clock`] and the count so far come back (8 bytes each).
     Discard = b'd',
@@ -28,8 +29,11 @@ pub enum Wish {
 /// How often the count of discarded bytes is reported.
 pub const REPORTS: Duration = Duration::from_millis(50);
 
-/// Bytes of a question and of its answer.
+/// Bytes of a question, and of a report.
 pub(super) const MESSAGE: usize = 16;
+
+/// Bytes of a question's answer.
+pub(super) const ANSWER: usize = 24;
 
 /// Answers connections until the process ends.
 pub fn respond(listener: &TcpListener) -> Result<()> {
@@ -69,11 +73,14 @@ pub(super) fn fix_window(socket: &impl AsFd) -> io::Result<()> {
 }
 
 fn exchange(mut stream: TcpStream) -> io::Result<()> {
-    let mut message = [0; MESSAGE];
+    arrival::note(&stream);
+    let (mut question, mut answer) = ([0; MESSAGE], [0; ANSWER]);
     loop {
-        stream.read_exact(&mut message)?;
-        message[8..].copy_from_slice(&clock().to_be_bytes());
-        stream.write_all(&message)?;
+        let arrived = arrival::read_exact(&stream, &mut question)?;
+        answer[..8].copy_from_slice(&question[..8]);
+        answer[8..16].copy_from_slice(&arrived.to_be_bytes());
+        answer[16..].copy_from_slice(&clock().to_be_bytes());
+        stream.write_all(&answer)?;
     }
 }
 

@@ -15,7 +15,8 @@ pub const WINDOW: usize = 200_000;
 pub struct LinkMeasured {
     /// Time to open a TCP connection: one round trip on a link, whatever the backend.
     pub connect: Quantiles,
-    /// Time to send 16 bytes and have 16 back.
+    /// Time that 16 bytes take there and 24 back, from being sent to coming in; what the ends take to wake is no part
+    /// of it.
     pub exchange: Quantiles,
     /// One flow's rate to the database in bits a second, once it is steady; `None`: not measured.
     pub up: Option<u64>,

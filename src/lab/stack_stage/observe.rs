@@ -89,8 +89,8 @@ impl StackStage {
             if observed.link_at_data.is_none() && data_began.borrow().is_some() {
                 observed.link_at_data = self.link_status().await.ok();
             }
-            let (database, at) = (&self.server().container, clock::seconds());
-            let both = async { tokio::join!(self.stack.usage(database, at), self.stack.usage(client, at)) };
+            let database = &self.server().container;
+            let both = async { tokio::join!(self.stack.usage(database), self.stack.usage(client)) };
             match tokio::time::timeout(PATIENCE, both).await {
                 Ok((used, used_by_client)) => {
                     match used {

@@ -1,13 +1,15 @@
 //! One packet queue of the kernel's, over a raw netlink socket: packets come in, verdicts go out.
 //! It knows the messages (`linux/netfilter/nfnetlink_queue.h`) and nothing of delays.
 
+use crate::model::clock::Now;
 use anyhow::{Context, Result, bail, ensure};
 use nix::errno::Errno;
-use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce};
+use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce, ReceiveTimestamp};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt, socket,
 };
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 /// Packets the kernel holds for us at most: a second of a fast link's, however small they are.
 const MAX_PACKETS: u32 = 200_000;
@@ -37,6 +39,7 @@ const FLAG_WHOLE_GSO: u32 = 1 << 2;
 
 const PACKET_HEADER: u16 = 1;
 const VERDICT_HEADER: u16 = 2;
+const TIMESTAMP: u16 = 4;
 const PAYLOAD: u16 = 10;
 const WHOLE_LENGTH: u16 = 13;
 
@@ -59,12 +62,26 @@ pub(super) struct Packet {
     pub bytes: u32,
     /// Bytes of its IP and TCP headers, 0 where they can't be read.
     pub headers: u32,
+    /// When it came in, by the wall clock since its epoch, to the microsecond; none where the kernel took no note.
+    pub arrived: Option<Duration>,
+}
+
+impl Packet {
+    /// The longest that a packet is believed to have waited for us: a wall clock that was set says anything.
+    const BELIEVED: Duration = Duration::from_millis(5);
+
+    /// How long ago it came in: a thread that slept wakes a tenth of a millisecond late, and more on a virtual machine.
+    pub fn age(&self, now: &Now) -> Duration {
+        self.arrived.map_or(Duration::ZERO, |arrived| now.since(arrived, Self::BELIEVED))
+    }
 }
 
 /// A bound queue. When this is dropped, the kernel drops what it holds; later packets pass by (`bypass`).
 #[derive(Debug)]
 pub(super) struct Queue {
     socket: OwnedFd,
+    /// Open for as long as the kernel is to note when packets come in; nothing is ever received on it.
+    _stamps: OwnedFd,
     number: u16,
     buffer: Vec<u8>,
     verdicts: Vec<u8>,
@@ -84,7 +101,7 @@ impl Queue {
         if setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER).is_err() {
             setsockopt(&socket, RcvBuf, &RECEIVE_BUFFER).context("enlarge the receive buffer")?;
         }
-        let queue = Self { socket, number, buffer: vec![0; 16 << 10], verdicts: Vec::new() };
+        let queue = Self { socket, _stamps: stamps()?, number, buffer: vec![0; 16 << 10], verdicts: Vec::new() };
         let mut config = message(QUEUE_CONFIG, REQUEST_WITH_ANSWER, number);
         attribute(&mut config, CFG_CMD, &[CMD_BIND, 0, 0, 0]);
         let [a, b, c, d] = COPIED_BYTES.to_be_bytes();
@@ -155,6 +172,14 @@ impl AsFd for Queue {
     }
 }
 
+/// The kernel notes when packets come in while any socket asks for it.
+fn stamps() -> Result<OwnedFd> {
+    let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
+        .context("open a socket for timestamps")?;
+    setsockopt(&socket, ReceiveTimestamp, &true).context("ask for timestamps")?;
+    Ok(socket)
+}
+
 /// A line a queue: number, socket, waiting, mode, bytes copied, dropped (full), dropped (socket full), last id, 1.
 fn overflowed(text: &str, number: u16) -> u64 {
     let fields = text.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
@@ -205,7 +230,7 @@ fn packets(mut bytes: &[u8], take: &mut impl FnMut(Packet)) {
 }
 
 fn packet(mut attributes: &[u8]) -> Option<Packet> {
-    let (mut id, mut whole, mut payload) = (None, None, &[][..]);
+    let (mut id, mut whole, mut payload, mut arrived) = (None, None, &[][..], None);
     while attributes.len() >= 4 {
         let length = usize::from(u16_at(attributes, 0));
         if length < 4 || length > attributes.len() {
@@ -216,12 +241,19 @@ fn packet(mut attributes: &[u8]) -> Option<Packet> {
             PACKET_HEADER => id = number(value),
             WHOLE_LENGTH => whole = number(value),
             PAYLOAD => payload = value,
+            TIMESTAMP => arrived = time(value),
             _ => {}
         }
         attributes = &attributes[length.next_multiple_of(4).min(attributes.len())..];
     }
     let bytes = whole.unwrap_or(payload.len() as u32);
-    Some(Packet { id: id?, bytes, headers: headers(payload) })
+    Some(Packet { id: id?, bytes, headers: headers(payload), arrived })
+}
+
+/// Seconds and microseconds, eight bytes each.
+fn time(value: &[u8]) -> Option<Duration> {
+    let part = |at: usize| Some(u64::from_be_bytes(value.get(at..at + 8)?.try_into().ok()?));
+    Some(Duration::from_secs(part(0)?) + Duration::from_micros(part(8)?.min(999_999)))
 }
 
 fn number(value: &[u8]) -> Option<u32> {
@@ -247,10 +279,13 @@ mod tests {
         (copied[0], copied[32]) = (0x45, 0x80);
         attribute(&mut bytes, PAYLOAD, &copied);
         attribute(&mut bytes, WHOLE_LENGTH, &2_948_u32.to_be_bytes());
+        attribute(&mut bytes, TIMESTAMP, &[5_u64.to_be_bytes(), 250_000_u64.to_be_bytes()].concat());
         finish(&mut bytes, 0);
         let mut got = Vec::new();
         packets(&bytes, &mut |packet| got.push(packet));
-        assert_eq!(got, [Packet { id: 258, bytes: 2_948, headers: 52 }]);
+        let arrived = Some(Duration::from_millis(5_250));
+        assert_eq!(got, [Packet { id: 258, bytes: 2_948, headers: 52, arrived }]);
+        assert_eq!(got[0].age(&Now::read()), Duration::ZERO, "decades ago: not believed");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use super::netlink::{Packet, Queue, Verdict};
 use crate::link::emulate::shape::Shape;
+use crate::model::clock::Now;
 use crate::model::link::OneWay;
 use crate::wire::emulation::Counters;
 use anyhow::{Context, Result};
@@ -28,8 +29,12 @@ const CLOSE: Duration = Duration::from_micros(10);
 /// The timer is set ahead of the time by no more than this, however late it usually is: waking too early costs CPU.
 const MOST_AHEAD: Duration = Duration::from_micros(500);
 
-/// What one wake-up changes of that at most: a single late one says little.
+/// What one wake-up changes of that at most: a single late one says little. The first ones say more: nothing is known.
 const STEP: f64 = 10e-6;
+const FIRST_STEP: f64 = 100e-6;
+
+/// Wake-ups that the running average goes back.
+const WAKE_UPS: u32 = 16;
 
 /// What a worker counts; it alone writes.
 #[derive(Debug, Default)]
@@ -65,6 +70,7 @@ impl Worker {
             counts: counts.clone(),
             mtu: u64::from(mtu),
             ahead: Duration::ZERO,
+            woken: 0,
         };
         let thread = std::thread::Builder::new()
             .name(format!("queue-{number}"))
@@ -114,6 +120,8 @@ struct Direction {
     mtu: u64,
     /// How much later than asked for this thread usually wakes: a running average. The timer is set ahead by it.
     ahead: Duration,
+    /// Wake-ups so far, up to [`WAKE_UPS`].
+    woken: u32,
 }
 
 impl Direction {
@@ -144,7 +152,9 @@ impl Direction {
         let ended = events[1].any().unwrap_or(false);
         if let Some(alarm) = alarm.filter(|_| woken == 0 && wait.is_some_and(|wait| !wait.is_zero())) {
             let (late, ahead) = (alarm.elapsed().as_secs_f64(), self.ahead.as_secs_f64());
-            let moved = ahead + ((late - ahead) / 16.0).clamp(-STEP, STEP);
+            let most = if self.woken < WAKE_UPS { FIRST_STEP } else { STEP };
+            self.woken = (self.woken + 1).min(WAKE_UPS);
+            let moved = ahead + ((late - ahead) / f64::from(self.woken)).clamp(-most, most);
             self.ahead = Duration::from_secs_f64(moved.max(0.0)).min(MOST_AHEAD);
         }
         Ok(ended)
@@ -153,14 +163,15 @@ impl Direction {
     fn receive(&mut self) -> Result<()> {
         let Self { queue, shape, held, counts, mtu, .. } = self;
         let mut lost = Vec::new();
-        let now = Instant::now();
         queue.receive(|packet| {
+            let now = Now::read();
+            let arrived = now.instant - packet.age(&now);
             let bytes = on_the_wire(packet, *mtu);
             add(&counts.packets, 1);
             add(&counts.bytes, u64::from(packet.bytes));
-            match shape.leaves(now, bytes) {
+            match shape.leaves(arrived, bytes) {
                 Some(leaves) => {
-                    add(&counts.delayed, u64::from(leaves > now));
+                    add(&counts.delayed, u64::from(leaves > arrived));
                     held.push(Reverse((leaves, packet.id)));
                 }
                 None => lost.push(packet.id),
@@ -209,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_large_packet_takes_the_wire_as_long_as_its_pieces_do() {
-        let packet = |bytes, headers| Packet { id: 0, bytes, headers };
+        let packet = |bytes, headers| Packet { id: 0, bytes, headers, arrived: None };
         assert_eq!(on_the_wire(packet(1_500, 52), 1_500), 1_514);
         assert_eq!(on_the_wire(packet(52 + 10 * 1_448, 52), 1_500), 10 * 1_514);
         assert_eq!(on_the_wire(packet(52 + 1_449, 52), 1_500), 1_449 + 2 * 66);
