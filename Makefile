@@ -36,7 +36,7 @@ clean: ## Free this project's images and volumes; results stay
 	@docker/stack.sh clean
 
 ##@ For developers
-.PHONY: test fmt lint unit bench test-e2e test-link test-netem build images-test
+.PHONY: test fmt lint unit bench test-e2e test-verdict test-link test-netem build images-test
 test: images-test ## Everything CI runs: format, lints, docs, the stack end to end, all tests
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
@@ -59,6 +59,9 @@ bench: images ## Ratios against pgbench, speeds of SF1, what metrics cost (20 mi
 	$(CARGO) bench --locked --bench telemetry
 test-e2e: images ## One pass of the whole stack
 	docker/stack.sh e2e
+test-verdict: images ## Cells whose bound is known: are they named? (half an hour; wants a quiet machine)
+	tests/slow-sync/build.sh
+	cargo test --locked --test verdict -- --ignored --nocapture
 test-link: ## The link's whole table by nfqueue, minutes long, on a machine that does nothing else (root)
 	cargo test --locked --test link_table -- --ignored --nocapture --test-threads=1 nfqueue_keeps
 test-netem: ## The same for netem, and against nfqueue, where the kernel or INGEST_LAB_SHARED has netem (root)

@@ -2,142 +2,17 @@
 //! SIGKILL and what the next verb puts back. Needs the project's images (`make images`) and an engine.
 #![allow(clippy::unwrap_used)] // in a test, a panic with its line is the message
 
-use assert_cmd::Command;
-use std::path::Path;
+mod stacks;
+
+use stacks::Stack;
 use std::process::{Child, Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
-/// A compose project of this test's own, gone with it.
-struct Stack {
-    project: String,
-    folder: tempfile::TempDir,
-}
-
-fn docker(arguments: &[&str]) -> String {
-    let output = Process::new("docker").args(arguments).output().expect("there is a docker command");
-    assert!(output.status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Quota and CPU set of a container. None when it went away after it was listed, as an ingester does when its run ends.
-fn limit_of(id: &str) -> Option<String> {
-    let format = "{{.HostConfig.CpuQuota}} {{.HostConfig.CpusetCpus}}";
-    let output =
-        Process::new("docker").args(["inspect", "-f", format, id]).output().expect("there is a docker command");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() || said.contains("No such object"), "docker inspect {id}: {said}");
-    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
-}
-
-impl Stack {
-    fn up() -> Self {
-        let stack =
-            Self { project: format!("ingest-lab-test-{}", std::process::id()), folder: tempfile::tempdir().unwrap() };
-        stack.script("up");
-        stack
-    }
-
-    fn script(&self, verb: &str) {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut script = Process::new(root.join("docker/stack.sh"));
-        let done = script.arg(verb).env("INGEST_LAB_PROJECT", &self.project).stderr(Stdio::inherit()).status().unwrap();
-        assert!(done.success(), "stack.sh {verb}: build the images with `make images`");
-    }
-
-    /// The lab, on the host, in a folder of its own.
-    fn lab(&self, arguments: &[&str]) -> Process {
-        let mut lab = Process::new(Command::cargo_bin("lab").unwrap().get_program());
-        lab.args(arguments).current_dir(self.folder.path()).env("INGEST_LAB_PROJECT", &self.project);
-        lab
-    }
-
-    fn containers(&self) -> Vec<String> {
-        let filter = format!("label=ingest-lab.stack={}", self.project);
-        docker(&["ps", "-aq", "--filter", &filter]).lines().map(str::to_owned).collect()
-    }
-
-    fn networks(&self) -> usize {
-        let filter = format!("label=ingest-lab.stack={}", self.project);
-        docker(&["network", "ls", "-q", "--filter", &filter]).lines().count()
-    }
-
-    /// Containers, networks, and the limits of those containers.
-    fn state(&self) -> (usize, usize, Vec<String>) {
-        let all = docker(&["info", "--format", "{{.NCPU}}"]).trim().parse::<usize>().unwrap() - 1;
-        let mut limits: Vec<String> = self
-            .containers()
-            .iter()
-            .filter_map(|id| limit_of(id))
-            .map(|limit| match limit.trim().split_once(' ') {
-                // Never set, or set to all of them: the same.
-                Some((quota, cpus)) if cpus == format!("0-{all}") => format!("{} ", quota.replace("-1", "0")),
-                _ => limit.trim().replace("-1", "0") + " ",
-            })
-            .collect();
-        limits.sort();
-        (limits.len(), self.networks(), limits)
-    }
-
-    fn records(&self, series: &str) -> Vec<serde_json::Value> {
-        let mut paths: Vec<_> = std::fs::read_dir(self.folder.path().join("results").join(series))
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("run-"))
-            .collect();
-        paths.sort();
-        paths.iter().map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect()
-    }
-
-    fn series_of(&self, experiment: &str) -> String {
-        let mut names: Vec<String> = std::fs::read_dir(self.folder.path().join("results"))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-            .filter(|name| name.contains(&format!("-{experiment}")))
-            .collect();
-        names.sort();
-        names.pop().expect("it has run")
-    }
-
-    /// A series that is sure to be at work when it is ended.
-    fn long_series(&self) -> Child {
-        let long = ["--seconds", "30", "--db-cpus", "0.5", "--link", "rtt=5ms"];
-        let mut lab = self.lab(&arguments(&["run", "cpu"], &long));
-        lab.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
-    }
-
-    /// The link's packet rules and qdiscs, as text without their counters.
-    fn rules(&self) -> String {
-        let filter = format!("label=ingest-lab.stack={}", self.project);
-        let link = docker(&["ps", "-q", "--filter", &filter, "--filter", "label=com.docker.compose.service=link"]);
-        let show = "iptables-legacy-save 2>/dev/null; nft -s list ruleset 2>/dev/null; tc qdisc show";
-        let all = docker(&["exec", link.trim(), "sh", "-c", show]);
-        let lines = all.lines().filter(|line| !line.starts_with('#'));
-        lines.map(|line| line.split(" [").next().unwrap()).collect::<Vec<_>>().join("\n")
-    }
-
-    fn only_series(&self) -> String {
-        let mut entries = std::fs::read_dir(self.folder.path().join("results")).unwrap();
-        entries.next().unwrap().unwrap().file_name().to_string_lossy().into_owned()
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        // Not script(): a second panic would hide the first.
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let _ = Process::new("bash")
-            .args(["-c", "COMPOSE_PROFILES=lab,by-hand,storage; export COMPOSE_PROFILES; \
-                   for kind in run helper; do docker ps -aq --filter label=ingest-lab.stack=$0 \
-                   --filter label=ingest-lab.$kind | xargs -r docker rm -fv; done; \
-                   if docker compose version >/dev/null 2>&1; then c='docker compose'; else c=docker-compose; fi; \
-                   $c -p $0 down --volumes; docker volume ls -q --filter label=ingest-lab.stack=$0 | xargs -r docker volume rm"])
-            .arg(&self.project)
-            .current_dir(root)
-            .env("INGEST_LAB_PROJECT", &self.project)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-    }
+/// A series that is sure to be at work when it is ended.
+fn long_series(stack: &Stack) -> Child {
+    let long = ["--seconds", "30", "--db-cpus", "0.5", "--link", "rtt=5ms"];
+    let mut lab = stack.lab(&arguments(&["run", "cpu"], &long));
+    lab.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
 }
 
 /// Waits until the database's container has a quota, so that there is something to put back.
@@ -236,7 +111,7 @@ fn a_database_in_memory_and_another_backend(stack: &Stack) {
 
 /// The run is saved, everything put back, and the series goes on later, unless the setup has changed.
 fn ended_in_order_while_a_second_lab_is_refused(stack: &Stack) {
-    let mut lab = stack.long_series();
+    let mut lab = long_series(stack);
     wait_for_quota(stack, &mut lab);
     let second = stack.lab(&arguments(&["run", "quick"], &["--seconds", "2"])).output().unwrap();
     assert_eq!(second.status.code(), Some(8), "{}", String::from_utf8_lossy(&second.stderr));
@@ -254,7 +129,7 @@ fn ended_in_order_while_a_second_lab_is_refused(stack: &Stack) {
 }
 
 fn ended_at_once(stack: &Stack) {
-    let mut lab = stack.long_series();
+    let mut lab = long_series(stack);
     wait_for_quota(stack, &mut lab);
     send(&lab, "INT");
     std::thread::sleep(Duration::from_millis(200)); // two signals at the same time are one
@@ -266,7 +141,7 @@ fn ended_at_once(stack: &Stack) {
 
 /// What is left is put back by the next verb, whichever.
 fn killed_and_put_back_by_the_next(stack: &Stack, before: &(usize, usize, Vec<String>)) {
-    let mut lab = stack.long_series();
+    let mut lab = long_series(stack);
     wait_for_quota(stack, &mut lab);
     send(&lab, "KILL");
     lab.wait().unwrap();

@@ -3,6 +3,7 @@
 use super::container::{client, docker, image, of_service, project};
 use anyhow::{Context, Result, bail, ensure};
 use ingest_lab::analysis::Ratio;
+use ingest_lab::model::inject::Inject;
 use ingest_lab::model::{Commit, Phase, Reader, Scheme, Statement};
 use ingest_lab::wire::{DbUrl, Event, Job, Line, RunResult, SCHEMA};
 use std::fmt::Write as _;
@@ -144,6 +145,7 @@ impl Ring {
             limit_lines: None,
             seconds: None,
             child: false,
+            inject: Inject::NONE,
             metrics: false, // what the schemes cost; measuring them is priced by the bench `telemetry`
         };
         let out = client("ingester", &self.volume, cpus, &["run", "--job", "-"], &serde_json::to_string(&job)?)?;

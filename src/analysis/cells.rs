@@ -69,7 +69,7 @@ pub fn cells(records: &[RunRecord]) -> Vec<CellRuns<'_>> {
     }
     cells.sort_by_cached_key(|runs| {
         let cell = runs.cell;
-        let sent = (cell.statement, cell.in_flight, cell.commit, cell.reader, cell.pool);
+        let sent = (cell.statement, cell.in_flight, cell.commit, cell.reader, cell.pool, cell.inject);
         (runs.part, runs.environment(), sent, cell.scheme)
     });
     cells

@@ -122,6 +122,11 @@ pub fn family<'a>(
     named.map(|(finding, (base, other))| Comparison { factor, base: base.cell, other: other.cell, finding }).collect()
 }
 
+/// How many times as much one cell does as another, by itself: with an interval that is not widened for others.
+pub(super) fn ratio(base: &CellRuns<'_>, other: &CellRuns<'_>, scatters: &Scatters<'_, '_>) -> Option<Ratio> {
+    Some(Estimate::of(base, other, scatters)?.ratio(ALPHA))
+}
+
 /// Log-ratios other / base, a block each.
 fn log_ratios(base: &CellRuns<'_>, other: &CellRuns<'_>) -> Vec<f64> {
     let (base, other) = (base.by_block(), other.by_block());

@@ -78,7 +78,7 @@ pub fn evidence(record: &RunRecord) -> Option<Evidence> {
         host_cpu: host(&looks),
         shared: shares_processors(record),
         bandwidth: bandwidth(observed, record, data.seconds),
-        way: way(record, metrics, steady.rate),
+        way: way(record, steady.rate),
         io: asleep(&[Doing::Wal, Doing::Io]),
         locks: asleep(&[Doing::Lock]),
         records: metrics.and_then(waiting_for_records),
@@ -86,7 +86,7 @@ pub fn evidence(record: &RunRecord) -> Option<Evidence> {
 }
 
 /// Processors' worth of time that a side may have: what its control group holds, on the processors it may run on.
-fn allowed(check: &CpuCheck) -> f64 {
+pub fn allowed(check: &CpuCheck) -> f64 {
     let processors = processors(&check.cpuset).map_or(1, |all| all.len()) as f64;
     check.cgroup.and_then(|cgroup| cgroup.count()).map_or(processors, |quota| quota.min(processors))
 }
@@ -151,16 +151,23 @@ fn bandwidth(observed: &Observed, record: &RunRecord, seconds: f64) -> Option<f6
 }
 
 /// Round trips a second times the round trip, of all connections' time (Little's law).
-fn way(record: &RunRecord, metrics: Option<&PhaseMetrics>, rows: f64) -> Option<f64> {
-    let (data, job, metrics) = (data(record)?, &record.result()?.job, metrics?);
+fn way(record: &RunRecord, rows: f64) -> Option<f64> {
+    let rtt = record.conditions.round_trip()?.p50 as f64 / 1e9;
+    Some(rows * round_trips(record)? * rtt / record.result()?.job.pool as f64)
+}
+
+/// Round trips a row of the data phase: how often the worker waited for an answer, by its own count.
+pub fn round_trips(record: &RunRecord) -> Option<f64> {
+    let (data, job) = (data(record)?, &record.result()?.job);
+    let metrics = data.metrics.as_deref()?;
     let count = |stage: Stage| {
         metrics.stages.iter().find(|summary| summary.stage == stage).map_or(0.0, |summary| summary.count as f64)
     };
-    let (executes, rtt) = (count(Stage::Execute), record.conditions.round_trip()?.p50 as f64 / 1e9);
+    let executes = count(Stage::Execute);
     let trips = trips(job.statement, job.in_flight as f64, data.rows as f64 / executes.max(1.0));
     let all =
         count(Stage::Begin) + count(Stage::Select) + executes * trips.execute + count(Stage::Commit) * trips.commit;
-    Some(rows * all / data.rows.max(1) as f64 * rtt / job.pool as f64)
+    Some(all / data.rows.max(1) as f64)
 }
 
 /// Round trips of one operation.

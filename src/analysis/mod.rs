@@ -7,11 +7,16 @@
 
 mod cells;
 mod compare;
+mod diagnosis;
 mod evidence;
+mod forecast;
 mod ledger;
 mod limit;
+mod queueing;
 mod ratio;
+mod scaling;
 mod scatter;
+mod scores;
 #[cfg(test)]
 mod simulations;
 mod student;
@@ -20,10 +25,14 @@ mod verdict;
 
 pub use cells::CellRuns;
 pub use compare::{Comparison, Finding, Means, Noise};
+pub use diagnosis::{CONTROL, Demand, Diagnosis, Influence};
 pub use evidence::{Window, evidence};
+pub use forecast::{Ahead, forecast};
 pub use ledger::{Ledgers, Share, UNEXPLAINED};
 pub use limit::{Confidence, Limit};
 pub use ratio::{LEAST_PAIRS, Ratio};
+pub use scaling::{AS_GOOD, LEAST_POOLS, Scaling};
+pub use scores::{Scored, Scores, scored};
 pub use summary::Summary;
 pub use verdict::{Bound, Evidence, Verdict, verdict};
 
@@ -39,6 +48,8 @@ pub struct Analysis<'a> {
     pub noise: Option<Noise<'a>>,
     /// Every pair of cells that differ in one factor only, those of schemes first.
     pub comparisons: Vec<Comparison<'a>>,
+    /// What the first cell's rate hangs on, where the series changes its resources one at a time.
+    pub diagnosis: Option<Diagnosis<'a>>,
 }
 
 impl<'a> Analysis<'a> {
@@ -50,7 +61,8 @@ impl<'a> Analysis<'a> {
         let floor = noise.as_ref().map_or(0.0, |noise| noise.floor);
         let comparisons =
             Factor::ALL.iter().flat_map(|factor| compare::family(*factor, &cells, &scatters, floor)).collect();
-        Self { cells, noise, comparisons }
+        let diagnosis = Diagnosis::of(&cells, &scatters);
+        Self { cells, noise, comparisons, diagnosis }
     }
 
     /// Factors that have more than one level in this series.

@@ -2,7 +2,8 @@
 
 use super::screen;
 use super::words::word;
-use crate::lab::{self, Form, Overrides, ReportConfig, RunConfig, StackConfig};
+use crate::lab::{self, DiagnoseConfig, Form, Overrides, ReportConfig, RunConfig, StackConfig};
+use crate::model::cell::Cell;
 use crate::model::limits::Cpus;
 use crate::model::{Backend, Commit, Placement, Scheme, Statement};
 use crate::wire::exit::Exit;
@@ -56,6 +57,8 @@ enum Verb {
     Run(Box<Run>),
     /// Show what an experiment would run: cells, order, minutes, disk
     Plan(Box<Experiment>),
+    /// Change one resource of a cell at a time, and say what its rate hangs on: ten minutes
+    Diagnose(Diagnose),
     /// Say what a series showed: the answer, the figures, why to believe them
     Report(Report),
     /// Show experiments, schemes, statement kinds, series and what is running
@@ -80,6 +83,22 @@ struct Run {
     /// Run it even if it takes many hours
     #[arg(long)]
     yes: bool,
+}
+
+#[derive(Debug, Args)]
+struct Diagnose {
+    /// The cell, as `lab plan` shows it: "async row auto pool 60 link near-region"
+    #[arg(value_name = "CELL", default_value = "threads row auto pool 15 placement pinned")]
+    cell: Cell,
+    /// Length of a run's data phase in seconds
+    #[arg(long, value_name = "S", default_value_t = 6.0)]
+    seconds: f64,
+    /// How often every step is run: six at least carry an interval
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    blocks: usize,
+    /// Decides the order of the steps
+    #[arg(long, value_name = "N", default_value_t = 2015)]
+    seed: u64,
 }
 
 #[derive(Debug, Args)]
@@ -175,6 +194,7 @@ async fn run(cli: Cli) -> Result<()> {
             let (experiment, overrides) = experiment.config();
             lab::show_plan(&stack, &experiment, &overrides).await
         }
+        Verb::Diagnose(diagnose) => lab::diagnose(&diagnose.config(stack)).await,
         Verb::Report(report) => lab::report(&report.config()),
         Verb::List => lab::list(&stack).await,
         Verb::Doctor { calibrate: false } => lab::doctor(&stack).await,
@@ -187,6 +207,13 @@ impl Run {
     fn config(self, stack: StackConfig) -> RunConfig {
         let (experiment, overrides) = self.experiment.config();
         RunConfig { stack, experiment, overrides, resume: self.resume, yes: self.yes, screen: screen() }
+    }
+}
+
+impl Diagnose {
+    fn config(self, stack: StackConfig) -> DiagnoseConfig {
+        let Self { cell, seconds, blocks, seed } = self;
+        DiagnoseConfig { stack, cell, seconds, blocks, seed, screen: screen() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The census workload: the SQL of 2015, the same for every scheme, and what is done with one record.
 
 use super::session::Session;
+use super::spin;
 use super::statement;
 use super::stats::{Acks, Live, PhaseLog};
 use crate::census::dictionary::Dictionary;
@@ -8,6 +9,7 @@ use crate::census::geo::GeoRecord;
 use crate::census::line::Line;
 use crate::db;
 use crate::db::geo::Columns;
+use crate::model::inject::Inject;
 use crate::model::{Commit, Stage, Statement};
 use crate::telemetry::Stages;
 use crate::wire::exit::{Exit, Failure};
@@ -101,6 +103,17 @@ pub struct Manner {
     pub in_flight: usize,
     /// Transaction grain.
     pub commit: Commit,
+    /// What is put in on purpose.
+    pub inject: Inject,
+}
+
+impl Manner {
+    /// Burns what is to be burnt before a row is sent.
+    pub fn burn(&self) {
+        if !self.inject.spin.is_zero() {
+            spin::burn(self.inject.spin.duration());
+        }
+    }
 }
 
 /// Where a worker writes what was acknowledged.
@@ -164,6 +177,9 @@ pub async fn ingest(
         Record::Line(segment, line, _) => {
             let keys = statement::line(session, prepared, manner, *segment, line, counters).await?;
             counters.acks.line(line.logrecno, &keys, &line.values);
+            if !manner.inject.sleep.is_zero() {
+                session.sleep(manner.inject.sleep.duration()).await;
+            }
         }
         Record::Raw(..) => return Err(IngestError::Record("a raw record reached a worker".into())),
     }

@@ -212,7 +212,7 @@ impl<'a> Run<'a> {
         let (context, source) = (Arc::clone(&self.context), Arc::clone(&self.source));
         let body = move || {
             let stages = context.telemetry.reader();
-            let mut put = |record| {
+            let put = |record| {
                 stages.end(Stage::Read);
                 let taken = queue.send_blocking(record).is_ok();
                 stages.begin(Stage::Read);
@@ -223,6 +223,13 @@ impl<'a> Run<'a> {
                 None => {
                     stages.begin(Stage::Read);
                     let raw = context.job.scheme == Scheme::Processes;
+                    let pause = if phase == Phase::Data { context.job.inject.read.duration() } else { Duration::ZERO };
+                    let mut put = |record| {
+                        if !pause.is_zero() {
+                            std::thread::sleep(pause);
+                        }
+                        put(record)
+                    };
                     let source = source.lock().map_err(|_| anyhow!("the reader panicked"));
                     source.and_then(|mut source| source.read(&context.job, phase, raw, &mut put))
                 }

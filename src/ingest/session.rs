@@ -7,6 +7,7 @@
 
 use super::driven::Driven;
 use crate::telemetry::Stages;
+use std::time::Duration;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Error, NoTls, Row, Statement};
 
@@ -68,6 +69,14 @@ impl Session {
         match self {
             Self::Blocking(client) => client.batch_execute(sql),
             Self::Driven(driven) => driven.with(|client| client.batch_execute(sql)).await,
+        }
+    }
+
+    /// Does nothing for so long; the thread under a blocking driver, only the task elsewhere.
+    pub async fn sleep(&mut self, time: Duration) {
+        match self {
+            Self::Blocking(_) => std::thread::sleep(time),
+            Self::Driven(_) => tokio::time::sleep(time).await,
         }
     }
 

@@ -41,6 +41,19 @@ fn one(length: Duration) -> Spin {
     spin
 }
 
+/// Burns so much processor time of this thread: what a limit or another thread takes away meanwhile does not count.
+pub fn burn(time: Duration) {
+    /// Multiplications between two looks at the clock: a few microseconds.
+    const PIECE: u64 = 1_000;
+    let end = used() + time.as_secs_f64();
+    let mut x = 1_u64;
+    while used() < end {
+        for _ in 0..PIECE {
+            x = std::hint::black_box(x.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1));
+        }
+    }
+}
+
 /// Processor time of this thread, seconds.
 fn used() -> f64 {
     let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
@@ -56,5 +69,13 @@ mod tests {
         let spins = spin(Duration::from_millis(20), 2);
         assert_eq!(spins.len(), 2);
         assert!(spins.iter().all(|spin| spin.seconds >= 0.02 && spin.work > 0.0));
+    }
+
+    #[test]
+    fn what_is_burnt_is_processor_time() {
+        let before = used();
+        burn(Duration::from_millis(5));
+        let burnt = used() - before;
+        assert!((0.005..0.006).contains(&burnt), "{burnt}");
     }
 }

@@ -75,7 +75,8 @@ pub struct Child {
 impl Context {
     /// How rows are sent in this run.
     pub fn manner(&self) -> Manner {
-        Manner { statement: self.job.statement, in_flight: self.job.in_flight, commit: self.job.commit }
+        let Job { statement, in_flight, commit, inject, .. } = self.job;
+        Manner { statement, in_flight, commit, inject }
     }
 
     /// Tells the coordinator; one that is gone needs no telling.

@@ -8,6 +8,7 @@
 
 mod calibration;
 mod data;
+mod diagnose;
 mod doctor;
 mod experiment;
 mod judge;
@@ -26,6 +27,7 @@ mod testing;
 mod verbs;
 
 pub use calibration::calibrate;
+pub use diagnose::{DiagnoseConfig, diagnose};
 pub use doctor::doctor;
 pub use experiment::{CellSpan, EXPERIMENTS, Experiment, Overrides, StopRule};
 pub use plan::{Estimate, Step, estimate, fit, plan, shorten};

@@ -2,13 +2,17 @@
 //! What an earlier session of the series brought to its end is not done again.
 
 use super::judge;
+use super::links;
 use super::plan::{Step, shorten};
 use super::progress::Progress;
 use super::stage::Stage;
 use super::stop::Stop;
+use crate::analysis::{self, Ahead};
+use crate::model::Part;
 use crate::report;
 use crate::wire::SCHEMA;
 use crate::wire::exit::{Exit, Failure};
+use crate::wire::forecast::Forecast;
 use crate::wire::record::{Outcome, RunRecord};
 use anyhow::Result;
 use std::time::Instant;
@@ -17,6 +21,9 @@ use std::time::Instant;
 pub trait Keep {
     /// Keeps a run for good.
     fn keep(&mut self, record: &RunRecord) -> Result<()>;
+
+    /// Keeps what a run is expected to do, before it begins.
+    fn foretell(&mut self, run: usize, forecast: &Forecast) -> Result<()>;
 }
 
 /// What a series is called in its records.
@@ -126,6 +133,7 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
     }
 
     async fn attempt(&mut self, step: &Step, attempt: u32, before: &[RunRecord]) -> Result<RunRecord> {
+        let forecast = self.foretell(step, before)?;
         let mut conditions = self.stage.prepare(step).await?;
         let progress = &mut *self.progress;
         let outcome = self.stage.ingest(step, &mut conditions, self.stop, &mut |line| progress.heard(line)).await?;
@@ -138,12 +146,29 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
             part: step.part,
             attempt,
             cell: step.cell.clone(),
+            forecast,
             invalid: Vec::new(),
             outcome,
             conditions,
         };
         record.invalid = judge::judge(&record, before);
         Ok(record)
+    }
+
+    /// Before a cell's first run: what it is expected to do, kept before anything of it is measured.
+    fn foretell(&mut self, step: &Step, before: &[RunRecord]) -> Result<Option<Forecast>> {
+        let ran = |record: &RunRecord| record.part != Part::WarmUp && record.cell == step.cell;
+        let Some(last) = before.last().filter(|_| step.part == Part::Cell && !before.iter().any(ran)) else {
+            return Ok(None);
+        };
+        let Ok(link) = links::find(&step.cell.link) else { return Ok(None) };
+        let processors = usize::try_from(last.conditions.engine.processors).unwrap_or(1);
+        let rtt = link.rtt().nanos() as f64 / 1e9;
+        let forecast = analysis::forecast(before, Ahead { cell: &step.cell, rtt, processors });
+        if let Some(forecast) = &forecast {
+            self.keep.foretell(step.run, forecast)?;
+        }
+        Ok(forecast)
     }
 
     /// After the first of several blocks: an answer, if a first one.

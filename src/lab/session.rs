@@ -14,10 +14,11 @@ use crate::report::Screen;
 use crate::series::{Folder, RESULTS};
 use crate::wire::SCHEMA;
 use crate::wire::exit::{Exit, Failure};
+use crate::wire::forecast::Forecast;
 use crate::wire::record::RunRecord;
 use crate::wire::setup::Setup;
 use anyhow::{Context, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long putting things back may take when an end at once was asked for.
@@ -45,11 +46,16 @@ pub async fn run(config: &RunConfig) -> Result<()> {
     let stop = Stop::on_signals()?;
     let wanted = Wanted::from(config)?;
     let stack = config.stack.connect().await?;
+    or_at_once(&stack, &stop, series(&stack, &wanted, &stop, config.screen)).await
+}
+
+/// Work that a second Ctrl-C ends at once.
+pub(super) async fn or_at_once(stack: &Stack, stop: &Stop, work: impl Future<Output = Result<()>>) -> Result<()> {
     tokio::select! {
-        outcome = series(&stack, &wanted, &stop, config.screen) => outcome,
+        outcome = work => outcome,
         () = stop.now() => {
             // Whatever was going on is dropped; neither its container nor its limits must go on without us.
-            let put_back = tokio::time::timeout(LAST_SWEEP, put_back(&stack)).await;
+            let put_back = tokio::time::timeout(LAST_SWEEP, put_back(stack)).await;
             let rest = if put_back.is_ok() { "what it changed is put back" } else { "the next lab puts back what it changed" };
             Err(Failure::new(Exit::Interrupted, format!("ended at once; {rest}")).into())
         }
@@ -64,30 +70,48 @@ async fn put_back(stack: &Stack) {
 }
 
 /// The series to play: an experiment, and the folder of an earlier session if there was one.
-struct Wanted {
+pub(super) struct Wanted {
     experiment: Experiment,
     earlier: Option<Folder>,
     /// What was cut to fit the budget.
     cut: Vec<String>,
+    /// Where its folder goes.
+    results: PathBuf,
 }
 
 impl Wanted {
+    /// A new series in a folder of `results`.
+    pub(super) fn new(experiment: Experiment, results: &Path) -> Self {
+        Self { experiment, earlier: None, cut: Vec::new(), results: results.into() }
+    }
+
     fn from(config: &RunConfig) -> Result<Self> {
         if let Some(series) = &config.resume {
             let folder = Folder::open(Path::new(RESULTS), series)?;
             let name = folder.runs()?.first().map_or_else(|| folder.name().to_owned(), |run| run.experiment.clone());
             let experiment = Experiment::parse(&name, &folder.experiment()?)
                 .map_err(|error| Failure::new(Exit::Usage, format!("the experiment of {series}: {error}")))?;
-            return Ok(Self { experiment, earlier: Some(folder), cut: Vec::new() });
+            return Ok(Self { earlier: Some(folder), ..Self::new(experiment, Path::new(RESULTS)) });
         }
         let mut experiment = Experiment::load(&config.experiment)?.with(&config.overrides)?;
         let cut = fit(&mut experiment);
         experiment.check_length(estimate(&experiment).seconds, config.yes)?;
-        Ok(Self { experiment, earlier: None, cut })
+        Ok(Self { cut, ..Self::new(experiment, Path::new(RESULTS)) })
     }
 }
 
-async fn series(stack: &Stack, wanted: &Wanted, stop: &Stop, screen: Screen) -> Result<()> {
+/// Plays a series and shows what came of it.
+pub(super) async fn series(stack: &Stack, wanted: &Wanted, stop: &Stop, screen: Screen) -> Result<()> {
+    let (folder, played) = play(stack, wanted, stop).await?;
+    let shown = show(&wanted.experiment, &folder, &played, screen);
+    match played.error {
+        Some(error) => Err(error),
+        None => shown.and_then(|()| all_verified(&played.records)),
+    }
+}
+
+/// Plays a series: what was done, and where it is kept.
+pub(super) async fn play(stack: &Stack, wanted: &Wanted, stop: &Stop) -> Result<(Folder, Played)> {
     let experiment = &wanted.experiment;
     let steps = plan(experiment);
     let mut progress = Progress::for_people(steps.len());
@@ -115,11 +139,7 @@ async fn series(stack: &Stack, wanted: &Wanted, stop: &Stop, screen: Screen) -> 
         budget: experiment.budget,
     };
     let played = player.play(&steps, records).await;
-    let shown = show(experiment, &folder, &played, screen);
-    match played.error {
-        Some(error) => Err(error),
-        None => shown.and_then(|()| all_verified(&played.records)),
-    }
+    Ok((folder, played))
 }
 
 /// Everything that may be refused before the first run, and what all runs need.
@@ -143,14 +163,15 @@ async fn begin(
     let setup = setup(stage);
     let (folder, records) = match &wanted.earlier {
         Some(folder) => (folder.clone(), same_setup(folder, &setup)?),
-        None => (new_folder(experiment, &setup)?, Vec::new()),
+        None => (new_folder(wanted, &setup)?, Vec::new()),
     };
     stage.name(folder.name());
     Ok((folder, records))
 }
 
-fn new_folder(experiment: &Experiment, setup: &Setup) -> Result<Folder> {
-    let folder = Folder::create(Path::new(RESULTS), &experiment.name, &today()?)?;
+fn new_folder(wanted: &Wanted, setup: &Setup) -> Result<Folder> {
+    let experiment = &wanted.experiment;
+    let folder = Folder::create(&wanted.results, &experiment.name, &today()?)?;
     folder.save_experiment(&toml::to_string(experiment).context("write the experiment")?)?;
     folder.save_setup(setup)?;
     Ok(folder)
@@ -213,6 +234,10 @@ fn all_verified(records: &[RunRecord]) -> Result<()> {
 impl Keep for Folder {
     fn keep(&mut self, record: &RunRecord) -> Result<()> {
         self.save(record)
+    }
+
+    fn foretell(&mut self, run: usize, forecast: &Forecast) -> Result<()> {
+        self.save_forecast(run, forecast)
     }
 }
 

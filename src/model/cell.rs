@@ -1,9 +1,11 @@
 //! A cell: one combination of everything that is compared. A run is one execution of a cell.
 
+use super::inject::Inject;
 use super::limits::Cpus;
 use super::{Commit, Congestion, Placement, Reader, Scheme, Statement, Storage, Switch};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 
 /// The link that adds nothing: the control.
 pub const LOCAL: &str = "local";
@@ -51,6 +53,9 @@ pub struct Cell {
     /// Where the database keeps its files.
     #[serde(default)]
     pub storage: Storage,
+    /// Work and waiting put in on purpose.
+    #[serde(default)]
+    pub inject: Inject,
 }
 
 fn local() -> String {
@@ -75,6 +80,7 @@ impl Cell {
             synchronous_commit: Switch::default(),
             foreign_keys: Switch::default(),
             storage: Storage::default(),
+            inject: Inject::NONE,
         }
     }
 }
@@ -99,6 +105,70 @@ impl fmt::Display for Cell {
         let on = Switch::On;
         unusual("synchronous-commit", self.synchronous_commit.to_string(), self.synchronous_commit == on)?;
         unusual("foreign-keys", self.foreign_keys.to_string(), self.foreign_keys == on)?;
-        unusual("storage", self.storage.to_string(), self.storage == usual.storage)
+        unusual("storage", self.storage.to_string(), self.storage == usual.storage)?;
+        unusual("inject", self.inject.to_string(), self.inject.is_none())
+    }
+}
+
+impl FromStr for Cell {
+    type Err = String;
+
+    /// As [`Cell`] is shown: `async row auto pool 60 link near-region`. What is not named is as usual.
+    fn from_str(text: &str) -> Result<Self, String> {
+        fn word<T: FromStr>(what: &str, text: Option<&str>) -> Result<T, String> {
+            let text = text.ok_or_else(|| format!("the {what} is missing"))?;
+            text.parse().map_err(|_| format!("`{text}` is no {what}"))
+        }
+        let mut words = text.split_whitespace();
+        let scheme = word("scheme", words.next())?;
+        let statement = word("statement kind", words.next())?;
+        let commit = word("transaction grain", words.next())?;
+        let mut cell = Self::new(scheme, statement, commit, 15);
+        while let Some(name) = words.next() {
+            let value = words.next();
+            match name {
+                "pool" => cell.pool = word(name, value)?,
+                "in-flight" => cell.in_flight = word(name, value)?,
+                "reader" => cell.reader = word(name, value)?,
+                "link" => cell.link = word(name, value)?,
+                "client-cpus" => cell.client_cpus = word(name, value)?,
+                "db-cpus" => cell.db_cpus = word(name, value)?,
+                "placement" => cell.placement = word(name, value)?,
+                "congestion" => cell.congestion = word(name, value)?,
+                "synchronous-commit" => cell.synchronous_commit = word(name, value)?,
+                "foreign-keys" => cell.foreign_keys = word(name, value)?,
+                "storage" => cell.storage = word(name, value)?,
+                "inject" => cell.inject = word(name, value)?,
+                other => return Err(format!("`{other}` is nothing a cell has")),
+            }
+        }
+        Ok(cell)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_that_is_shown_reads_back() {
+        let all = "async-single executemany record pool 60 in-flight 20 reader process link rtt=5ms,loss=1% client-cpus 0.5 \
+                   db-cpus 0.25 placement pinned congestion reno synchronous-commit off foreign-keys off storage tmpfs \
+                   inject spin=20us";
+        for text in ["threads row auto pool 15", "async row auto pool 60 link near-region", all] {
+            assert_eq!(text.parse::<Cell>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_cell_says_where() {
+        for (text, part) in [
+            ("", "the scheme is missing"),
+            ("threads rows auto", "`rows` is no statement kind"),
+            ("threads row auto pool", "the pool is missing"),
+            ("threads row auto poool 3", "`poool` is nothing a cell has"),
+        ] {
+            assert!(text.parse::<Cell>().unwrap_err().contains(part), "{text}");
+        }
     }
 }

@@ -21,6 +21,7 @@ impl Factor {
             Self::SynchronousCommit => cell.synchronous_commit.to_string(),
             Self::ForeignKeys => cell.foreign_keys.to_string(),
             Self::Storage => cell.storage.to_string(),
+            Self::Inject => cell.inject.to_string(),
         }
     }
 
@@ -33,6 +34,8 @@ impl Factor {
     pub fn said(self, cell: &Cell) -> String {
         let level = self.level(cell);
         match self {
+            Self::Inject if cell.inject.is_none() => "nothing injected".into(),
+            Self::Inject => format!("with {level}"),
             Self::Scheme | Self::Statement | Self::Commit | Self::Link | Self::Placement => level,
             Self::ClientCpus => format!("client {level} CPU"),
             Self::DbCpus => format!("database {level} CPU"),

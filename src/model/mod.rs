@@ -5,6 +5,7 @@ pub mod cell;
 pub mod checksum;
 pub mod clock;
 pub mod factor;
+pub mod inject;
 pub mod limits;
 pub mod link;
 pub mod nearest;
@@ -184,6 +185,7 @@ words! {
         SynchronousCommit => "whether a commit waits for the disk",
         ForeignKeys => "the two foreign keys of data_element",
         Storage => "where the database keeps its files",
+        Inject => "work and waiting put in on purpose",
     }
 }
 

@@ -1,16 +1,14 @@
 //! The questions a series answers, and the answers, a sentence each. What cannot be said is said to be so.
 
 use super::bounds::{self, capital};
+use super::hangs_on;
 use super::names::Names;
-use crate::analysis::{Analysis, CellRuns, Comparison, Finding, LEAST_PAIRS, Means};
+use crate::analysis::{Analysis, Comparison, Finding, LEAST_PAIRS, Means};
 use crate::model::{Factor, Scheme, units};
 use serde::Serialize;
 
 /// As many comparisons are told one by one; of more, those that differ.
 const ONE_BY_ONE: usize = 6;
-
-/// A pool counts as good as the best from this part of its rows a second on.
-const AS_GOOD: f64 = 0.95;
 
 /// A question and what the series says to it.
 #[derive(Debug, Clone, Serialize)]
@@ -45,7 +43,8 @@ impl Line {
 pub fn answers(analysis: &Analysis<'_>, names: &Names) -> Vec<Answer> {
     let mut answers = vec![schemes(analysis, names)];
     answers.extend(bounds::limits(analysis, names));
-    answers.extend(connections(analysis, names));
+    answers.extend(hangs_on::resources(analysis));
+    answers.extend(hangs_on::connections(analysis, names));
     answers.extend(effects(analysis, names));
     answers.extend(bounds::ledgers(analysis, names));
     answers
@@ -166,42 +165,6 @@ fn line(comparison: &Comparison<'_>, names: &Names) -> Line {
 fn sides(comparison: &Comparison<'_>, names: &Names) -> (String, String) {
     let said = |cell| names.said(comparison.factor, cell);
     (said(comparison.base), said(comparison.other))
-}
-
-/// Which of the pools tried did most: a measurement, not a forecast.
-fn connections(analysis: &Analysis<'_>, names: &Names) -> Option<Answer> {
-    let groups = analysis.groups(Factor::Pool);
-    let lines: Vec<Line> =
-        groups.iter().filter(|group| group.len() > 2).filter_map(|group| best_pool(group, names)).collect();
-    (!lines.is_empty()).then(|| Answer { question: "How many connections, of those tried?".into(), lines })
-}
-
-fn best_pool(group: &[&CellRuns<'_>], names: &Names) -> Option<Line> {
-    let mut tried: Vec<_> = group.iter().filter_map(|cell| Some((cell.cell.pool, cell.rate()?))).collect();
-    tried.sort_by_key(|(pool, _)| *pool);
-    let (pool, best) = *tried.iter().max_by(|a, b| a.1.median.total_cmp(&b.1.median))?;
-    let good: Vec<String> = tried
-        .iter()
-        .filter(|(_, rate)| rate.median >= AS_GOOD * best.median)
-        .map(|(pool, _)| pool.to_string())
-        .collect();
-    let spread = units::between(best.spread(), units::rate);
-    let runs = if best.interval.is_some() {
-        String::new()
-    } else {
-        format!(" (the range of {} runs: too few for an interval)", best.runs)
-    };
-    let within = if good.len() > 1 {
-        format!("; within 5 % of it: {}", good.join(", "))
-    } else {
-        "; none of the others comes within 5 % of it".into()
-    };
-    Some(Line {
-        at: names.without(Some(Factor::Pool), group[0].cell),
-        lead: format!("Most at pool {pool}"),
-        detail: format!("{} rows/s ({spread}){runs}{within}", units::rate(best.median)),
-        strong: false,
-    })
 }
 
 /// What each other factor did. Pools have a question of their own.

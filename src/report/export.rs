@@ -1,7 +1,7 @@
 //! Everything as CSV, a line a run, and as JSON, with what the analysis made of it.
 
-use super::Report;
 use super::table::{self, RATES};
+use super::{Report, forecasts};
 use crate::analysis::{evidence, verdict};
 use crate::model::{Factor, Phase};
 use crate::wire::SCHEMA;
@@ -91,6 +91,7 @@ impl Report<'_> {
             "cells": cells,
             "comparisons": self.analysis.comparisons,
             "noise": self.analysis.noise,
+            "forecasts": forecasts::rows(&self.analysis, &self.names),
             "why_believe_it": self.facts,
             "invalid": self.invalid,
             "not_shown": self.not_shown,

@@ -11,6 +11,8 @@ mod bounds;
 mod browser;
 mod chart;
 mod export;
+mod forecasts;
+mod hangs_on;
 mod html;
 mod markdown;
 mod names;

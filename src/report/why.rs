@@ -1,5 +1,6 @@
 //! Why believe it: what was asked for next to what was measured, and what nobody measured.
 
+use super::forecasts;
 use super::names::Names;
 use crate::analysis::{Analysis, CellRuns, Finding, LEAST_PAIRS, Limit, Summary};
 use crate::model::{Backend, Factor, Part, Scheme, units};
@@ -21,11 +22,11 @@ pub struct Fact {
     pub warning: bool,
 }
 
-fn fact(about: &str, text: impl Into<String>) -> Fact {
+pub(super) fn fact(about: &str, text: impl Into<String>) -> Fact {
     Fact { about: about.into(), text: text.into(), warning: false }
 }
 
-fn warning(about: &str, text: impl Into<String>) -> Fact {
+pub(super) fn warning(about: &str, text: impl Into<String>) -> Fact {
     Fact { warning: true, ..fact(about, text) }
 }
 
@@ -40,6 +41,7 @@ pub fn facts(analysis: &Analysis<'_>, names: &Names) -> Vec<Fact> {
     facts.extend(way(&last.conditions));
     facts.extend(processors(&runs));
     facts.extend(watcher(&runs));
+    facts.extend(forecasts::facts(analysis, names));
     facts.extend(images(&last.conditions));
     facts.extend(driver(analysis));
     facts.push(machine(&last.conditions));

@@ -1,6 +1,7 @@
 //! The folder of a series: one file a run, each whole or not there. The only place that writes results.
 
 use crate::wire::exit::{Exit, Failure};
+use crate::wire::forecast::Forecast;
 use crate::wire::record::RunRecord;
 use crate::wire::setup::Setup;
 use anyhow::{Context, Result};
@@ -64,6 +65,13 @@ impl Folder {
             attempt => format!("run-{:03}-{attempt}.json", record.run),
         };
         self.write(&name, &json)
+    }
+
+    /// Keeps what a run is expected to do: written before it begins, and never again.
+    pub fn save_forecast(&self, run: usize, forecast: &Forecast) -> Result<()> {
+        let mut json = serde_json::to_vec_pretty(forecast).context("write the forecast")?;
+        json.push(b'\n');
+        self.write(&format!("forecast-{run:03}.json"), &json)
     }
 
     /// Keeps what all runs of the series have in common.

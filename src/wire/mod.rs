@@ -9,6 +9,7 @@ pub mod conditions;
 pub mod emulation;
 pub mod exit;
 pub mod feed;
+pub mod forecast;
 pub mod measured;
 pub mod metrics;
 pub mod reader;
@@ -22,6 +23,7 @@ pub mod watched;
 
 pub use result::{Acknowledged, Cpu, Interrupt, ItemTally, PhaseResult, Rates, RunResult, Steady, Verification};
 
+use crate::model::inject::Inject;
 use crate::model::{Commit, Phase, Reader, Scheme, Statement};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -93,6 +95,9 @@ pub struct Job {
     /// Whether the run is measured in detail: false leaves [`metrics`] out, to see what they cost.
     #[serde(default = "on")]
     pub metrics: bool,
+    /// Work and waiting put in on purpose; absent where there is none.
+    #[serde(default, skip_serializing_if = "Inject::is_none")]
+    pub inject: Inject,
 }
 
 fn on() -> bool {

@@ -1,6 +1,7 @@
 //! One run of a series as it is kept in a file: what was asked for, what came of it, what produced it.
 
 pub use super::conditions::Conditions;
+use super::forecast::Forecast;
 use super::{Interrupt, RunResult};
 use crate::model::Part;
 use crate::model::cell::Cell;
@@ -27,6 +28,9 @@ pub struct RunRecord {
     pub attempt: u32,
     /// What was run.
     pub cell: Cell,
+    /// What was expected of it before it ran, where it was the cell's first run and something was known to tell from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Forecast>,
     /// What came of it.
     pub outcome: Outcome,
     /// Why the run counts for nothing, a sentence each; empty when it counts.

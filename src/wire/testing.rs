@@ -27,6 +27,7 @@ pub(crate) fn result(cell: &Cell, rate: f64) -> RunResult {
         seconds: Some(1.0),
         child: false,
         metrics: true,
+        inject: cell.inject,
     };
     let phase = |phase: Phase, rates: Rates| PhaseResult {
         phase,
@@ -79,6 +80,7 @@ pub(crate) fn record(run: usize, scheme: Scheme, rate: f64) -> RunRecord {
         part: Part::Cell,
         attempt: 1,
         cell,
+        forecast: None,
         invalid: outcome.invalid(),
         outcome,
         conditions: Conditions::default(),

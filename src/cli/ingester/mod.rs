@@ -7,6 +7,7 @@ use super::progress::Progress;
 use super::words::word;
 use crate::ingest::Extras;
 use crate::link::probe;
+use crate::model::inject::Inject;
 use crate::model::units::{bytes, count, duration, number, rows_a_second};
 use crate::model::{Commit, Phase, Reader, Scheme, Statement};
 use crate::wire::exit::{Exit, Failure};
@@ -135,6 +136,9 @@ struct RunArgs {
     /// Measure rows and processor time only, not where the time goes: shows what measuring costs
     #[arg(long)]
     no_metrics: bool,
+    /// Put in on purpose: spin=20us of CPU a row, sleep=5ms a line, read=2ms before each line is read
+    #[arg(long, value_name = "WHAT", default_value_t)]
+    inject: Inject,
     /// Write what each worker did first as a trace for Perfetto (ui.perfetto.dev) or chrome://tracing, 400,000
     /// operations at most; of `processes` what the parent did
     #[arg(long, value_name = "FILE", conflicts_with = "job")]
@@ -194,6 +198,7 @@ fn run(args: RunArgs) -> Result<Exit> {
         seconds: args.seconds,
         child: false,
         metrics: !args.no_metrics,
+        inject: args.inject,
     };
     let extras = Extras { verify: true, trace: args.trace_out.as_deref() };
     if json { run_in_json(&job, extras) } else { run_for_people(&job, extras) }

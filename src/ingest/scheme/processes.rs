@@ -12,6 +12,8 @@ use crate::ingest::reader::feed_of;
 use crate::ingest::statement::pipelines;
 use crate::ingest::stats::PhaseLog;
 use crate::ingest::worker::{self, Context, Ended, Message};
+use crate::model::inject::Inject;
+use crate::model::quantity::Delay;
 use crate::model::{Phase, Reader, Scheme};
 use crate::telemetry::Telemetry;
 use crate::wire::exit::{Exit, Failure};
@@ -142,7 +144,9 @@ impl Pipe {
         let mut pipe = Self { child, to, from, telemetry: context.telemetry.clone() };
         // Its records come over the pipe, a few at a time: it has nothing to preload.
         let (scheme, reader) = (Scheme::Serial, Reader::Thread);
-        let job = Job { scheme, reader, pool: 1, seconds: None, child: true, ..context.job.clone() };
+        // The parent reads, so what slows reading down is its own.
+        let inject = Inject { read: Delay::default(), ..context.job.inject };
+        let job = Job { scheme, reader, inject, pool: 1, seconds: None, child: true, ..context.job.clone() };
         pipe.write(serde_json::to_vec(&job)?).await?;
         Ok(pipe)
     }

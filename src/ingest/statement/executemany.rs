@@ -49,6 +49,7 @@ pub(super) async fn line(
                     if window.len() == manner.in_flight {
                         answered(&mut window, one_transaction, counted).await?;
                     }
+                    manner.burn();
                     window.push_back(element(client, prepared, geo, *key, Hundredths(*value)));
                 }
                 while !window.is_empty() {

@@ -29,6 +29,7 @@ pub(super) async fn line(
     let mut encoding = Some(stages); // of a line's first row, which stands for the others
     for (key, value) in keys.iter().zip(&line.values) {
         let value = Hundredths(*value);
+        manner.burn();
         let params: [&(dyn ToSql + Sync); 3] = [&geo, key, &value];
         stages.time(Stage::Execute, session.execute(&prepared.insert_element, &params, encoding.take())).await?;
         if !one_transaction {

@@ -1,6 +1,7 @@
 //! `[[cells]]`: a block of factors, each a list; the cells are their cross product.
 
 use crate::model::cell::{Cell, IN_FLIGHT, LOCAL};
+use crate::model::inject::Inject;
 use crate::model::limits::Cpus;
 use crate::model::{Commit, Congestion, Placement, Reader, Scheme, Statement, Storage, Switch};
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,9 @@ pub struct CellSpan {
     /// Where the database keeps its files.
     #[serde(default = "usual")]
     pub storage: Vec<Storage>,
+    /// Work and waiting put in on purpose.
+    #[serde(default = "usual")]
+    pub inject: Vec<Inject>,
 }
 
 fn in_flight() -> usize {
@@ -84,6 +88,7 @@ impl CellSpan {
             synchronous_commit: vec![cell.synchronous_commit],
             foreign_keys: vec![cell.foreign_keys],
             storage: vec![cell.storage],
+            inject: vec![cell.inject],
         }
     }
 
@@ -97,6 +102,7 @@ impl CellSpan {
         let mut first = Cell::new(*scheme, *statement, *commit, *pool);
         (first.in_flight, first.reader) = (self.in_flight, self.reader);
         let mut cells = vec![first];
+        cells = cross(&cells, &self.inject, |cell, inject| cell.inject = *inject);
         cells = cross(&cells, &self.storage, |cell, storage| cell.storage = *storage);
         cells = cross(&cells, &self.foreign_keys, |cell, keys| cell.foreign_keys = *keys);
         cells = cross(&cells, &self.synchronous_commit, |cell, commit| cell.synchronous_commit = *commit);

@@ -96,6 +96,11 @@ impl Keep for Shelf {
         note(&self.0, format!("save {}", record.run));
         Ok(())
     }
+
+    fn foretell(&mut self, run: usize, _forecast: &Forecast) -> Result<()> {
+        note(&self.0, format!("foretell {run}"));
+        Ok(())
+    }
 }
 
 async fn play_with(special: Option<(usize, Special)>) -> (Played, Vec<String>) {

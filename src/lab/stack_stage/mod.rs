@@ -201,6 +201,7 @@ impl StackStage {
             seconds: stop.seconds,
             child: false,
             metrics: true,
+            inject: cell.inject,
         }
     }
 }

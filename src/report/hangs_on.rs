@@ -1,0 +1,103 @@
+//! What a cell's rate hangs on, and how many connections are right, as answers.
+
+use super::answer::{Answer, Line};
+use super::names::Names;
+use crate::analysis::{Analysis, CellRuns, Demand, Influence, Scaling};
+use crate::model::{Factor, units};
+
+/// An influence this small is told to be none.
+const NOTHING: f64 = 0.1;
+
+/// What the rate hangs on; none where no resource was changed one at a time.
+pub(super) fn resources(analysis: &Analysis<'_>) -> Option<Answer> {
+    let found = analysis.diagnosis.as_ref()?;
+    let mut lines: Vec<Line> = found.influences.iter().map(line).collect();
+    if lines.is_empty() {
+        return None;
+    }
+    let detail = match (found.agrees(), found.bound, found.by_ledgers) {
+        (Some(true), Some(bound), _) => format!("{bound}, by changing it and by watching it"),
+        (Some(false), Some(one), Some(other)) => format!("changing says {one}, watching says {other}"),
+        (_, None, Some(other)) => format!("no single resource makes half the difference; watching says {other}"),
+        _ => "nothing stands out".into(),
+    };
+    let lead = match found.agrees() {
+        Some(true) => "Both ways agree",
+        Some(false) => "The two ways disagree",
+        None => "Undetermined",
+    };
+    let strong = found.agrees() == Some(true);
+    lines.insert(0, Line { at: String::new(), lead: lead.into(), detail, strong });
+    let rest = format!("what the parts leave of 1: {}", units::number(found.undiagnosed));
+    lines.push(Line { at: "undiagnosed".into(), lead: "Not explained by these".into(), detail: rest, strong: false });
+    Some(Answer { question: "What does the rate hang on?".into(), lines })
+}
+
+fn line(one: &Influence) -> Line {
+    let (value, low, high) = one.elasticity;
+    let changed = format!("with {}", one.factor.said(&one.cell));
+    let at = match one.factor {
+        Factor::Inject | Factor::ClientCpus => "client CPU",
+        Factor::DbCpus => "database CPU",
+        Factor::Link => "round trips",
+        Factor::SynchronousCommit => "waiting for the disk",
+        Factor::Pool => "connections",
+        _ => "other",
+    };
+    let figure = format!("{} ({})", units::number(value), units::between((low, high), units::number));
+    let lead = if high < NOTHING {
+        "Hardly".to_owned()
+    } else if low > 1.0 - 3.0 * NOTHING {
+        "One to one".to_owned()
+    } else {
+        "In part".to_owned()
+    };
+    Line { at: at.into(), lead, detail: format!("elasticity {figure}, {changed}"), strong: low > NOTHING }
+}
+
+/// How many connections: a range of pools by a law through those tried; none where fewer than three were.
+pub(super) fn connections(analysis: &Analysis<'_>, names: &Names) -> Option<Answer> {
+    let groups = analysis.groups(Factor::Pool);
+    let lines: Vec<Line> = groups.iter().filter_map(|group| of_group(group, names)).collect();
+    (!lines.is_empty()).then(|| Answer { question: "How many connections, for 95 % of the best?".into(), lines })
+}
+
+fn of_group(group: &[&CellRuns<'_>], names: &Names) -> Option<Line> {
+    let law = Scaling::of(group)?;
+    let (low, high) = law.as_good();
+    let mut tried: Vec<_> = group.iter().filter_map(|cell| Some((*cell, cell.rate()?))).collect();
+    tried.sort_by_key(|(cell, _)| cell.cell.pool);
+    let (best, rate) = tried.iter().max_by(|a, b| a.1.median.total_cmp(&b.1.median))?;
+    let ends = if low == high { low.to_string() } else { format!("{low} to {high}") };
+    let edge = if high == law.tried.1 { ", the most tried" } else { "" };
+    let mut detail = format!(
+        "pool {} did most, {} rows/s ({}); the law through all of them is at most {} off",
+        best.cell.pool,
+        units::rate(rate.median),
+        units::between(rate.spread(), units::rate),
+        units::percent(law.off)
+    );
+    if let Some(demand) = demand(&tried.iter().map(|(cell, _)| *cell).collect::<Vec<_>>()) {
+        detail.push_str(&demand);
+    }
+    Some(Line {
+        at: names.without(Some(Factor::Pool), group[0].cell),
+        lead: format!("{ends} connections{edge}"),
+        detail,
+        strong: law.off < 0.10,
+    })
+}
+
+/// What a row costs at the fewest and the most connections: it is no constant.
+fn demand(tried: &[&CellRuns<'_>]) -> Option<String> {
+    let (first, last) = (tried.first()?, tried.last()?);
+    let cost = |cell: &CellRuns<'_>| Some(Demand::of(cell)?.database * 1e6);
+    let (fewest, most) = (cost(first)?, cost(last)?);
+    Some(format!(
+        "; a row costs the database {} µs of CPU at pool {}, {} at {}",
+        units::number(fewest),
+        first.cell.pool,
+        units::number(most),
+        last.cell.pool
+    ))
+}

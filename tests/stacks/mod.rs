@@ -1,0 +1,142 @@
+//! A stack of containers for a test: up when it is made, gone with it.
+#![allow(dead_code)] // no test needs all of it
+
+use assert_cmd::Command;
+use std::path::Path;
+use std::process::{Command as Process, Stdio};
+
+/// A compose project of this test's own, gone with it.
+pub struct Stack {
+    project: String,
+    /// The images' tag.
+    tag: &'static str,
+    /// Where its lab runs: results go here.
+    pub folder: tempfile::TempDir,
+}
+
+fn docker(arguments: &[&str]) -> String {
+    let output = Process::new("docker").args(arguments).output().expect("there is a docker command");
+    assert!(output.status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Quota and CPU set of a container. None when it went away after it was listed, as an ingester does when its run ends.
+fn limit_of(id: &str) -> Option<String> {
+    let format = "{{.HostConfig.CpuQuota}} {{.HostConfig.CpusetCpus}}";
+    let output =
+        Process::new("docker").args(["inspect", "-f", format, id]).output().expect("there is a docker command");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() || said.contains("No such object"), "docker inspect {id}: {said}");
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+}
+
+impl Stack {
+    pub fn up() -> Self {
+        Self::with("local")
+    }
+
+    /// Of images with another tag.
+    pub fn with(tag: &'static str) -> Self {
+        let project = format!("ingest-lab-test-{tag}-{}", std::process::id());
+        let stack = Self { project, tag, folder: tempfile::tempdir().unwrap() };
+        stack.script("up");
+        stack
+    }
+
+    fn script(&self, verb: &str) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut script = Process::new(root.join("docker/stack.sh"));
+        script.arg(verb).env("INGEST_LAB_PROJECT", &self.project).env("INGEST_LAB_TAG", self.tag);
+        let done = script.stderr(Stdio::inherit()).status().unwrap();
+        assert!(done.success(), "stack.sh {verb}: build the images with `make images`");
+    }
+
+    /// The lab, on the host, in a folder of its own.
+    pub fn lab(&self, arguments: &[&str]) -> Process {
+        let mut lab = Process::new(Command::cargo_bin("lab").unwrap().get_program());
+        lab.args(arguments).current_dir(self.folder.path());
+        lab.env("INGEST_LAB_PROJECT", &self.project).env("INGEST_LAB_TAG", self.tag);
+        lab
+    }
+
+    fn containers(&self) -> Vec<String> {
+        let filter = format!("label=ingest-lab.stack={}", self.project);
+        docker(&["ps", "-aq", "--filter", &filter]).lines().map(str::to_owned).collect()
+    }
+
+    fn networks(&self) -> usize {
+        let filter = format!("label=ingest-lab.stack={}", self.project);
+        docker(&["network", "ls", "-q", "--filter", &filter]).lines().count()
+    }
+
+    /// Containers, networks, and the limits of those containers.
+    pub fn state(&self) -> (usize, usize, Vec<String>) {
+        let all = docker(&["info", "--format", "{{.NCPU}}"]).trim().parse::<usize>().unwrap() - 1;
+        let mut limits: Vec<String> = self
+            .containers()
+            .iter()
+            .filter_map(|id| limit_of(id))
+            .map(|limit| match limit.trim().split_once(' ') {
+                // Never set, or set to all of them: the same.
+                Some((quota, cpus)) if cpus == format!("0-{all}") => format!("{} ", quota.replace("-1", "0")),
+                _ => limit.trim().replace("-1", "0") + " ",
+            })
+            .collect();
+        limits.sort();
+        (limits.len(), self.networks(), limits)
+    }
+
+    pub fn records(&self, series: &str) -> Vec<serde_json::Value> {
+        let mut paths: Vec<_> = std::fs::read_dir(self.folder.path().join("results").join(series))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("run-"))
+            .collect();
+        paths.sort();
+        paths.iter().map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect()
+    }
+
+    pub fn series_of(&self, experiment: &str) -> String {
+        let mut names: Vec<String> = std::fs::read_dir(self.folder.path().join("results"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .filter(|name| name.contains(&format!("-{experiment}")))
+            .collect();
+        names.sort();
+        names.pop().expect("it has run")
+    }
+
+    /// The link's packet rules and qdiscs, as text without their counters.
+    pub fn rules(&self) -> String {
+        let filter = format!("label=ingest-lab.stack={}", self.project);
+        let link = docker(&["ps", "-q", "--filter", &filter, "--filter", "label=com.docker.compose.service=link"]);
+        let show = "iptables-legacy-save 2>/dev/null; nft -s list ruleset 2>/dev/null; tc qdisc show";
+        let all = docker(&["exec", link.trim(), "sh", "-c", show]);
+        let lines = all.lines().filter(|line| !line.starts_with('#'));
+        lines.map(|line| line.split(" [").next().unwrap()).collect::<Vec<_>>().join("\n")
+    }
+
+    pub fn only_series(&self) -> String {
+        let mut entries = std::fs::read_dir(self.folder.path().join("results")).unwrap();
+        entries.next().unwrap().unwrap().file_name().to_string_lossy().into_owned()
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // Not script(): a second panic would hide the first.
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let _ = Process::new("bash")
+            .args(["-c", "COMPOSE_PROFILES=lab,by-hand,storage; export COMPOSE_PROFILES; \
+                   for kind in run helper; do docker ps -aq --filter label=ingest-lab.stack=$0 \
+                   --filter label=ingest-lab.$kind | xargs -r docker rm -fv; done; \
+                   if docker compose version >/dev/null 2>&1; then c='docker compose'; else c=docker-compose; fi; \
+                   $c -p $0 down --volumes; docker volume ls -q --filter label=ingest-lab.stack=$0 | xargs -r docker volume rm"])
+            .arg(&self.project)
+            .current_dir(root)
+            .env("INGEST_LAB_PROJECT", &self.project)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+    }
+}

@@ -1,0 +1,246 @@
+//! Cells whose bound is known, because each is proved by relieving it: the analysis has to name it from what was
+//! measured alone. `make test-verdict`; half an hour and more on a machine that does nothing else.
+//!
+//! Parameters are drawn from a seed that is printed: INGEST_LAB_SEED repeats a drawing, INGEST_LAB_DRAWS says how many
+//! cells of each class and scheme (three), INGEST_LAB_CLASSES names the classes to try, by commas.
+#![allow(clippy::unwrap_used)] // in a test, a panic with its line is the message
+
+mod stacks;
+
+use ingest_lab::analysis::{Bound, evidence, verdict};
+use ingest_lab::lab::CellSpan;
+use ingest_lab::model::cell::Cell;
+use ingest_lab::model::inject::Inject;
+use ingest_lab::model::limits::Cpus;
+use ingest_lab::model::{Commit, Part, Scheme, Statement};
+use ingest_lab::wire::record::{Outcome, RunRecord};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use stacks::Stack;
+
+/// Relieving the bound gives at least this many times as much …
+const RELIEVED: f64 = 1.3;
+
+/// … relieving anything else less than this.
+const NO_RELIEF: f64 = 1.1;
+
+/// A cell, what bounds it, and what shows that it does.
+struct Known {
+    class: &'static str,
+    bounds: &'static [Bound],
+    cell: String,
+    relieved: String,
+    others: Vec<String>,
+    seconds: f64,
+    tag: &'static str,
+}
+
+/// Parameters, drawn.
+struct Draw(ChaCha8Rng);
+
+impl Draw {
+    fn between(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * ((self.0.next_u64() >> 11) as f64 / (1_u64 << 53) as f64)
+    }
+
+    /// Rounded to hundredths.
+    fn cpus(&mut self, low: f64, high: f64) -> f64 {
+        (self.between(low, high) * 100.0).round() / 100.0
+    }
+}
+
+/// One of each class.
+fn classes(scheme: &str, draw: &mut Draw) -> Vec<Known> {
+    let known = |class, bounds, cell: &str, relieved: &str, others: &[&str], seconds| Known {
+        class,
+        bounds,
+        cell: format!("{scheme} row auto {cell}"),
+        relieved: format!("{scheme} row auto {relieved}"),
+        others: others.iter().map(|other| format!("{scheme} row auto {other}")).collect(),
+        seconds,
+        tag: "local",
+    };
+    let read = draw.between(280.0, 400.0).round();
+    let (client, spin) = (draw.cpus(0.08, 0.12), draw.between(150.0, 250.0).round());
+    let (database, away) = (draw.cpus(0.15, 0.22), draw.between(12.0, 20.0).round());
+    let far = draw.between(40.0, 60.0).round();
+    let pool = draw.between(2.0, 4.0).round();
+    let kilobits = draw.between(600.0, 1_000.0).round();
+    let mut all = vec![
+        // The client has next to no CPU, and yet it waits: for the reader.
+        known(
+            "coordination",
+            &[Bound::Coordination],
+            &format!("pool 8 client-cpus 0.1 placement pinned inject read={read}ms"),
+            "pool 8 client-cpus 0.1 placement pinned",
+            &[&format!("pool 8 client-cpus 0.3 placement pinned inject read={read}ms")],
+            20.0,
+        ),
+        // Far away, with many connections: they hide the distance, and the database has no CPU left.
+        known(
+            "database CPU",
+            &[Bound::DatabaseCpu],
+            &format!("pool 40 link rtt={away}ms db-cpus {database} placement pinned"),
+            &format!("pool 40 link rtt={away}ms placement pinned"),
+            &[&format!("pool 40 db-cpus {database} placement pinned")],
+            30.0,
+        ),
+        // Two megabits look narrow; one request at a time uses none of them.
+        known(
+            "round trips",
+            &[Bound::RoundTrips],
+            &format!("pool 1 link rtt={far}ms,up=2mbit,down=2mbit placement pinned"),
+            "pool 1 link rtt=4ms,up=2mbit,down=2mbit placement pinned",
+            &[&format!("pool 1 link rtt={far}ms placement pinned")],
+            32.0,
+        ),
+        // A slow database behind a client that is slower still.
+        known(
+            "client CPU",
+            &[Bound::ClientCpu],
+            &format!("pool 4 client-cpus {client} db-cpus 0.25 placement pinned inject spin={spin}us"),
+            &format!("pool 4 client-cpus 0.5 db-cpus 0.25 placement pinned inject spin={spin}us"),
+            &[&format!("pool 4 client-cpus {client} placement pinned inject spin={spin}us")],
+            14.0,
+        ),
+        // Many connections, and a link that carries so much and no more.
+        known(
+            "bandwidth",
+            &[Bound::Bandwidth],
+            &format!("pool 15 link rtt=5ms,up={kilobits}kbit,down=20mbit placement pinned"),
+            "pool 15 link rtt=5ms,up=20mbit,down=20mbit placement pinned",
+            &[&format!("pool 15 link rtt=2ms,up={kilobits}kbit,down=20mbit placement pinned")],
+            20.0,
+        ),
+        // Every commit waits 5 ms for the disk.
+        Known {
+            tag: "slow-sync",
+            ..known(
+                "database I/O",
+                &[Bound::DatabaseIo],
+                &format!("pool {pool} placement pinned db-cpus 0.9"),
+                &format!("pool {pool} placement pinned db-cpus 0.9 synchronous-commit off"),
+                &[&format!("pool {pool} placement pinned")],
+                10.0,
+            )
+        },
+    ];
+    if scheme == "async" {
+        let spin = draw.between(400.0, 600.0).round();
+        // An event loop fills its processor; the client may use another one, and cannot.
+        all.push(Known {
+            cell: format!("async-single row auto pool 15 inject spin={spin}us"),
+            relieved: format!("async row auto pool 15 inject spin={}us", (spin / 3.0).round()),
+            others: vec![format!("async-single row auto pool 15 synchronous-commit off inject spin={spin}us")],
+            ..known("one client thread", &[Bound::ClientThread], "", "", &[], 10.0)
+        });
+    }
+    all
+}
+
+/// The experiment of one known cell: it, its relief, what is no relief.
+fn experiment(known: &Known) -> String {
+    let cells = [&known.cell, &known.relieved].into_iter().chain(&known.others);
+    let spans: Vec<String> = cells
+        .map(|text| {
+            let cell: Cell = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
+            format!("[[cells]]\n{}", toml::to_string(&CellSpan::of(&cell)).unwrap())
+        })
+        .collect();
+    format!(
+        "question = \"?\"\nseed = 1\nblocks = 1\nstop = {{ seconds = \"{}s\", geo_records = 2000, lines = 2000 }}\n{}",
+        known.seconds,
+        spans.join("\n")
+    )
+}
+
+/// A record without anything that was asked for: the analysis is to go by what was measured.
+fn bare(record: &RunRecord) -> RunRecord {
+    let mut bare = record.clone();
+    bare.cell = Cell::new(Scheme::Threads, Statement::Row, Commit::Auto, 1);
+    bare.forecast = None;
+    bare.conditions.link_asked = None;
+    bare.conditions.settings.clear();
+    for check in [&mut bare.conditions.client, &mut bare.conditions.database].into_iter().flatten() {
+        check.asked = Cpus::UNLIMITED;
+        check.cpuset_asked.clear();
+    }
+    if let Outcome::Finished { result } = &mut bare.outcome {
+        result.job.inject = Inject::NONE;
+    }
+    bare
+}
+
+fn rate(record: &RunRecord) -> f64 {
+    let data = record.result().unwrap().phase(ingest_lab::model::Phase::Data).unwrap();
+    data.rates.steady.unwrap().rate
+}
+
+/// Runs a known cell; what is wrong with it, if anything.
+fn try_out(stack: &Stack, known: &Known) -> Option<String> {
+    let file = "known.toml";
+    std::fs::write(stack.folder.path().join(file), experiment(known)).unwrap();
+    let done = stack.lab(&["run", file, "--yes"]).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let records: Vec<RunRecord> = stack
+        .records(&stack.series_of("known"))
+        .into_iter()
+        .map(|record| serde_json::from_value::<RunRecord>(record).unwrap())
+        .filter(|record| record.part != Part::WarmUp)
+        .collect();
+    if let Some(invalid) = records.iter().find(|record| !record.is_valid()) {
+        return Some(format!("{}, {}: {}", known.class, invalid.cell, invalid.invalid.join("; ")));
+    }
+    let of = |text: &str| {
+        let cell: Cell = text.parse().unwrap();
+        let rates: Vec<f64> = records.iter().filter(|record| record.cell == cell).map(rate).collect();
+        rates.iter().sum::<f64>() / rates.len() as f64
+    };
+    let own = of(&known.cell);
+    let relief = of(&known.relieved) / own;
+    let others: Vec<f64> = known.others.iter().map(|other| of(other) / own).collect();
+    let cell: Cell = known.cell.parse().unwrap();
+    let told: Vec<_> = records
+        .iter()
+        .filter(|record| record.cell == cell)
+        .map(|record| (evidence(&bare(record)).unwrap(), verdict(&evidence(&bare(record)).unwrap())))
+        .collect();
+    eprintln!("{:<18} {}", known.class, known.cell);
+    eprintln!("    {own:.0} rows/s; relieved {relief:.2}x, others {others:.2?}");
+    told.iter().for_each(|(_, verdict)| eprintln!("    {}: {}", verdict.bound, verdict.why));
+    let mut wrong = Vec::new();
+    if relief < RELIEVED || others.iter().any(|other| *other >= NO_RELIEF) {
+        wrong.push(format!("it is not bounded as meant: relieved {relief:.2}x, others {others:.2?}"));
+    }
+    wrong.extend(
+        told.iter()
+            .filter(|(_, verdict)| verdict.of != known.bounds)
+            .map(|(evidence, verdict)| format!("told {} ({}): {evidence:?}", verdict.bound, verdict.why)),
+    );
+    (!wrong.is_empty()).then(|| format!("{}, {}: {}", known.class, known.cell, wrong.join("; ")))
+}
+
+#[test]
+#[ignore = "half an hour: make test-verdict"]
+fn known_bounds_are_named() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let seed = number("INGEST_LAB_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let draws = number("INGEST_LAB_DRAWS").unwrap_or(3);
+    let wanted = std::env::var("INGEST_LAB_CLASSES").unwrap_or_default();
+    eprintln!("INGEST_LAB_SEED={seed}, {draws} cells of each class and scheme");
+    let mut draw = Draw(ChaCha8Rng::seed_from_u64(seed));
+    let mut all: Vec<Known> =
+        (0..draws).flat_map(|_| ["threads", "async"]).flat_map(|scheme| classes(scheme, &mut draw)).collect();
+    all.retain(|known| wanted.is_empty() || wanted.split(',').any(|class| class == known.class));
+    all.sort_by_key(|known| known.tag);
+    let mut wrong = Vec::new();
+    for tag in ["local", "slow-sync"] {
+        let of_tag: Vec<&Known> = all.iter().filter(|known| known.tag == tag).collect();
+        if !of_tag.is_empty() {
+            let stack = Stack::with(tag);
+            wrong.extend(of_tag.iter().filter_map(|known| try_out(&stack, known)));
+        }
+    }
+    eprintln!("{} of {} right", all.len() - wrong.len(), all.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
