@@ -39,14 +39,13 @@ impl Line {
     }
 }
 
-/// Every question a series can be asked, schemes first.
+/// Every question a series can be asked, schemes first. Where time went is told by `ledgers`.
 pub fn answers(analysis: &Analysis<'_>, names: &Names) -> Vec<Answer> {
     let mut answers = vec![schemes(analysis, names)];
     answers.extend(bounds::limits(analysis, names));
     answers.extend(hangs_on::resources(analysis));
     answers.extend(hangs_on::connections(analysis, names));
     answers.extend(effects(analysis, names));
-    answers.extend(bounds::ledgers(analysis, names));
     answers
 }
 

@@ -1,14 +1,11 @@
-//! What bounds each cell and where its time went, as answers.
+//! What bounds each cell, as an answer.
 
 use super::answer::{Answer, Line};
 use super::names::Names;
-use crate::analysis::{Analysis, CellRuns, Confidence, Ledgers, Limit, Share, UNEXPLAINED};
+use crate::analysis::{Analysis, CellRuns, Confidence, Limit};
 
 /// As many cells are told one by one; of more, how many are bounded by what.
 const ONE_BY_ONE: usize = 8;
-
-/// A part of the time below this is not worth naming, unless nothing explains it.
-const WORTH_NAMING: f64 = 0.005;
 
 /// What bounds each cell; none where nobody looked.
 pub(super) fn limits(analysis: &Analysis<'_>, names: &Names) -> Option<Answer> {
@@ -59,30 +56,6 @@ fn by_bound(cells: &[(&CellRuns<'_>, Limit)], names: &Names) -> Vec<Line> {
         }
     };
     bounds.into_iter().map(line).collect()
-}
-
-/// Where the time of workers and backends went; few cells only: of many nobody reads it.
-pub(super) fn ledgers(analysis: &Analysis<'_>, names: &Names) -> Option<Answer> {
-    let cells: Vec<(&CellRuns<'_>, Ledgers)> =
-        analysis.compared().filter_map(|cell| Some((cell, Ledgers::of(cell)?))).collect();
-    if cells.is_empty() || cells.len() > ONE_BY_ONE {
-        return None;
-    }
-    let lines = cells.iter().map(|(cell, ledgers)| {
-        let backends = if ledgers.backends.is_empty() {
-            String::new()
-        } else {
-            format!("; backends {}", shares(&ledgers.backends))
-        };
-        let detail = format!("{}{backends}", shares(&ledgers.workers));
-        Line { at: names.cell(cell.cell), lead: "Workers".into(), detail, strong: false }
-    });
-    Some(Answer { question: "Where did connection time go?".into(), lines: lines.collect() })
-}
-
-fn shares(all: &[Share]) -> String {
-    let worth = all.iter().filter(|(name, share)| *name == UNEXPLAINED || *share >= WORTH_NAMING);
-    worth.map(|(name, share)| format!("{name} {:.0} %", share * 100.0)).collect::<Vec<_>>().join(", ")
 }
 
 /// A sentence's first word.

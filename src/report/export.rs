@@ -1,13 +1,15 @@
 //! Everything as CSV, a line a run, and as JSON, with what the analysis made of it.
 
+use super::latency::{CellLatency, DURATIONS, StageLatency};
+use super::ledgers::CellLedgers;
 use super::table::{self, RATES};
 use super::{Report, forecasts};
-use crate::analysis::{evidence, verdict};
+use crate::analysis::{Share, evidence, verdict};
 use crate::model::{Factor, Phase};
 use crate::wire::SCHEMA;
 use crate::wire::conditions::CpuCheck;
 use crate::wire::record::RunRecord;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// A column: its name, with the unit, and what it holds.
 type Column = (&'static str, fn(&RunRecord) -> Option<String>);
@@ -65,7 +67,7 @@ impl Report<'_> {
     }
 
     /// The answers, the figures behind them, and every run as it is kept. Rates are rows a second, ratios are
-    /// multiples, `smallest` and `floor` parts of a rate.
+    /// multiples, `smallest` and `floor` parts of a rate, shares parts of a whole.
     pub fn json(&self) -> String {
         let cells: Vec<Value> = self
             .analysis
@@ -73,7 +75,7 @@ impl Report<'_> {
             .iter()
             .zip(table::rows(&self.analysis, &self.names))
             .map(|(cell, row)| {
-                let rates: serde_json::Map<String, Value> =
+                let rates: Map<String, Value> =
                     RATES.iter().zip(row.rates).map(|((name, ..), rate)| ((*name).to_owned(), json!(rate))).collect();
                 json!({
                     "cell": cell.cell, "part": cell.part, "name": row.name, "rows_per_s": rates,
@@ -87,18 +89,41 @@ impl Report<'_> {
             "experiment": self.source.experiment,
             "question": self.source.question,
             "tally": self.tally(),
-            "answers": self.answers,
+            "answers": self.in_words().collect::<Vec<_>>(),
             "cells": cells,
+            "connection_time": self.ledgers.iter().map(connection_time).collect::<Vec<_>>(),
+            "latency": self.latencies.iter().map(latency).collect::<Vec<_>>(),
+            "waits": self.waits,
             "comparisons": self.analysis.comparisons,
             "noise": self.analysis.noise,
             "forecasts": forecasts::rows(&self.analysis, &self.names),
             "why_believe_it": self.facts,
             "invalid": self.invalid,
             "not_shown": self.not_shown,
+            "setup": self.setup,
             "runs": self.source.records,
         });
         format!("{whole:#}\n")
     }
+}
+
+/// Both ledgers of a cell.
+fn connection_time(cell: &CellLedgers) -> Value {
+    let named = |shares: &[Share]| -> Map<String, Value> {
+        shares.iter().map(|(name, share)| ((*name).to_owned(), json!(share))).collect()
+    };
+    json!({ "name": cell.name, "workers": named(&cell.workers), "backends": named(&cell.backends) })
+}
+
+/// How long a cell's requests took, milliseconds, as the table has it.
+fn latency(cell: &CellLatency) -> Value {
+    let stage = |one: &StageLatency| -> Map<String, Value> {
+        let durations = DURATIONS.iter().zip(one.durations);
+        let named = durations.map(|((name, _), ns)| (format!("{name}_ms"), json!(ns / 1e6)));
+        let counts = [("runs", json!(one.runs)), ("operations", json!(one.operations)), ("stage", json!(one.stage))];
+        counts.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(named).collect()
+    };
+    json!({ "name": cell.name, "stages": cell.stages.iter().map(stage).collect::<Vec<_>>() })
 }
 
 /// Fields of one line; quoted where they hold what separates them.

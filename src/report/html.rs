@@ -1,10 +1,12 @@
 //! The report as one HTML file that needs no network. What it says comes from the same view as every other form;
 //! this file only chooses the charts and fills `template.html`.
 
-use super::Report;
-use super::chart::{self, Bar, Line, Multiple, Point};
+use super::chart::{self, Bar, Line, Multiple, Point, Stack};
+use super::latency::{self, CellLatency, DURATIONS};
 use super::markdown::with_spread;
 use super::table::{self, RATES};
+use super::waits::CellWaits;
+use super::{Report, ledgers, waits};
 use crate::analysis::{CellRuns, Comparison, Finding, Means, Summary};
 use crate::model::{Factor, Part, units};
 use minijinja::Environment;
@@ -46,6 +48,39 @@ struct Cell {
     title: String,
 }
 
+/// A cell with the stages of its requests.
+#[derive(Debug, Clone, Serialize)]
+struct LatencyRow {
+    name: String,
+    /// Stage, operations of a run, durations.
+    stages: Vec<(String, String, Vec<String>)>,
+}
+
+impl From<&CellLatency> for LatencyRow {
+    fn from(cell: &CellLatency) -> Self {
+        let stage = |one: &latency::StageLatency| {
+            (one.stage.to_string(), units::count(one.operations.round() as u64), one.milliseconds())
+        };
+        Self { name: cell.name.clone(), stages: cell.stages.iter().map(stage).collect() }
+    }
+}
+
+/// A cell with what its backends waited for.
+#[derive(Debug, Clone, Serialize)]
+struct WaitsRow {
+    name: String,
+    looks: String,
+    /// Share, PostgreSQL's name, what the ledger counts it as.
+    waits: Vec<(String, String, &'static str)>,
+}
+
+impl From<&CellWaits> for WaitsRow {
+    fn from(cell: &CellWaits) -> Self {
+        let waits = cell.waits.iter().map(|wait| (wait.percent(), wait.event.clone(), wait.counts_as));
+        Self { name: cell.name.clone(), looks: units::count(cell.looks as u64), waits: waits.collect() }
+    }
+}
+
 impl Report<'_> {
     /// The whole page.
     pub fn html(&self) -> String {
@@ -56,16 +91,22 @@ impl Report<'_> {
             "question": self.source.question,
             "tally": self.tally(),
             "warnings": self.warnings().collect::<Vec<_>>(),
-            "answers": self.answers,
+            "answers": self.in_words().collect::<Vec<_>>(),
             "figures": self.figures(),
             "common": self.names.common(),
             "heads": heads,
             "spread_is": table::spread_is(&rows),
             "rows": rows.iter().map(table_row).collect::<Vec<_>>(),
+            "latency_heads": DURATIONS.map(|(name, _)| name),
+            "latency": self.latencies.iter().map(LatencyRow::from).collect::<Vec<_>>(),
+            "latency_note": latency::NOTE,
+            "waits": self.waits.iter().map(WaitsRow::from).collect::<Vec<_>>(),
+            "waits_note": waits::NOTE,
             "comparisons": self.comparison_rows(),
             "facts": self.facts,
             "invalid": self.invalid,
             "not_shown": self.not_shown,
+            "setup": self.setup,
             "path": self.source.path,
             "program": concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")),
         });
@@ -79,7 +120,7 @@ impl Report<'_> {
     }
 
     fn figures(&self) -> Vec<Figure> {
-        let all = [self.ratios(), self.by_pool(), self.by_distance(), self.by_cell()];
+        let all = [self.ratios(), self.by_pool(), self.by_distance(), self.by_cell(), self.connection_time()];
         all.into_iter().filter(|figure| !figure.svg.is_empty()).collect()
     }
 
@@ -104,6 +145,31 @@ impl Report<'_> {
         let runs = cell.by_block().into_values().collect();
         let title = format!("{name}: {}", told(&rate));
         Some(Bar { name, value: rate.median, spread: rate.spread(), runs, title, light: again })
+    }
+
+    /// Both ledgers of every cell.
+    fn connection_time(&self) -> Figure {
+        let cells = &self.ledgers[..self.ledgers.len().min(MOST_ROWS)];
+        let stacks: Vec<Stack> =
+            cells.iter().map(|cell| Stack { name: cell.name.clone(), sides: cell.drawn() }).collect();
+        let sign = |state: ledgers::State| (chart::patch(state.style, state.legend), state.legend.to_owned());
+        let mut caption = "Means of the valid runs. Workers: the client's, by their own clocks, in the data phase. \
+                           Backends: the database's, by the kernel's account and by looks at random times, while every \
+                           worker was busy."
+            .to_owned();
+        if let Some(overlap) = ledgers::overlap(cells) {
+            let _ = write!(
+                caption,
+                " States that overlap fill their bar: unexplained is below zero there, by {} at most.",
+                units::percent(overlap)
+            );
+        }
+        Figure {
+            title: "Where connection time went".into(),
+            svg: chart::stacks(&stacks),
+            legend: ledgers::legend(cells).into_iter().map(sign).collect(),
+            caption,
+        }
     }
 
     /// Schemes against each other.

@@ -1,7 +1,9 @@
 //! The report as Markdown: for a pull request, a wiki, a mail.
 
-use super::Report;
+use super::latency::{self, DURATIONS};
 use super::table::{self, RATES};
+use super::waits::{self, Wait};
+use super::{Fact, Report};
 use crate::analysis::{Finding, Means, Summary};
 use crate::model::units;
 use std::fmt::Write;
@@ -14,7 +16,7 @@ impl Report<'_> {
         for fact in self.warnings() {
             let _ = writeln!(text, "\n> **{}**: {}", escaped(&fact.about), escaped(&fact.text));
         }
-        for answer in &self.answers {
+        for answer in self.in_words() {
             let _ = writeln!(text, "\n## {}\n", escaped(&answer.question));
             for line in &answer.lines {
                 let at = if line.at.is_empty() { String::new() } else { format!("{}: ", escaped(&line.at)) };
@@ -24,11 +26,10 @@ impl Report<'_> {
             }
         }
         self.rates(&mut text);
+        self.latency(&mut text);
+        self.waited_for(&mut text);
         self.comparisons(&mut text);
-        text.push_str("\n## Why believe it\n\n| | |\n|---|---|\n");
-        for fact in &self.facts {
-            let _ = writeln!(text, "| {} | {} |", escaped(&fact.about), escaped(&fact.text));
-        }
+        facts(&mut text, "Why believe it", &self.facts);
         if !self.invalid.is_empty() {
             text.push_str("\n## Runs that do not count\n\n");
             for run in &self.invalid {
@@ -39,6 +40,7 @@ impl Report<'_> {
         for what in &self.not_shown {
             let _ = writeln!(text, "* {}", escaped(what));
         }
+        facts(&mut text, "Setup", &self.setup);
         let _ = writeln!(text, "\nEvery run, with the configuration that produced it: `{}`.", source.path);
         text
     }
@@ -73,6 +75,37 @@ impl Report<'_> {
         );
     }
 
+    fn latency(&self, text: &mut String) {
+        if self.latencies.is_empty() {
+            return;
+        }
+        let heads = DURATIONS.map(|(name, _)| name).join(" | ");
+        let _ = writeln!(text, "\n## Latency\n\n| cell | stage | operations a run | {heads} |");
+        let _ = writeln!(text, "|---|---|{}", "--:|".repeat(DURATIONS.len() + 1));
+        for (cell, stage) in self.latencies.iter().flat_map(|cell| cell.stages.iter().map(move |stage| (cell, stage))) {
+            let (name, operations) = (escaped(&cell.name), units::count(stage.operations.round() as u64));
+            let durations = stage.milliseconds().join(" | ");
+            let _ = writeln!(text, "| {name} | {} | {operations} | {durations} |", stage.stage);
+        }
+        let _ = writeln!(text, "\n{}", latency::NOTE);
+    }
+
+    fn waited_for(&self, text: &mut String) {
+        if self.waits.is_empty() {
+            return;
+        }
+        text.push_str("\n## What backends waited for\n\n| cell | waited for | looks |\n|---|---|--:|\n");
+        for cell in &self.waits {
+            let one = |wait: &Wait| format!("{} {} ({})", wait.percent(), escaped(&wait.event), wait.counts_as);
+            let all = match cell.waits.as_slice() {
+                [] => "nothing above 1 %".into(),
+                some => some.iter().map(one).collect::<Vec<_>>().join(", "),
+            };
+            let _ = writeln!(text, "| {} | {all} | {} |", escaped(&cell.name), units::count(cell.looks as u64));
+        }
+        let _ = writeln!(text, "\n{}", waits::NOTE);
+    }
+
     fn comparisons(&self, text: &mut String) {
         if self.analysis.comparisons.is_empty() {
             return;
@@ -102,6 +135,17 @@ impl Report<'_> {
             }
         };
         self.analysis.comparisons.iter().map(row).collect()
+    }
+}
+
+/// A table of names and what was found; none where there is nothing.
+fn facts(text: &mut String, title: &str, facts: &[Fact]) {
+    if facts.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n## {title}\n\n| | |\n|---|---|");
+    for fact in facts {
+        let _ = writeln!(text, "| {} | {} |", escaped(&fact.about), escaped(&fact.text));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Results for people and programs. Pure: records in, text out; one view, shown in several forms.
 //!
 //! ```text
-//! records ─► analysis ─► Report: answers, table, why believe it, what doesn't count, what was not shown
+//! records ─► analysis ─► Report: answers, where time went, tables, why believe it, what doesn't count, the setup
 //!                           └─► terminal (80 or 120 columns) · Markdown · HTML with charts · CSV · JSON
 //! ```
 
@@ -13,15 +13,21 @@ mod chart;
 mod export;
 mod forecasts;
 mod hangs_on;
+mod held_back;
 mod html;
+mod in_progress;
+mod latency;
+mod ledgers;
 mod markdown;
 mod names;
+mod setup;
 mod table;
 mod terminal;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+mod waits;
 mod why;
 
 pub use answer::{Answer, Line};
@@ -31,7 +37,10 @@ pub use why::Fact;
 use crate::analysis::Analysis;
 use crate::model::{Part, units};
 use crate::wire::record::RunRecord;
+use latency::CellLatency;
+use ledgers::CellLedgers;
 use names::Names;
+use waits::CellWaits;
 
 /// What a report is made of.
 #[derive(Debug, Clone, Copy)]
@@ -55,9 +64,16 @@ pub struct Report<'a> {
     analysis: Analysis<'a>,
     names: Names,
     answers: Vec<Answer>,
+    /// Where time went: drawn where there is room for a chart.
+    ledgers: Vec<CellLedgers>,
+    /// The same in words.
+    time: Option<Answer>,
+    latencies: Vec<CellLatency>,
+    waits: Vec<CellWaits>,
     facts: Vec<Fact>,
     invalid: Vec<Invalid>,
     not_shown: Vec<String>,
+    setup: Vec<Fact>,
 }
 
 /// A run that does not count.
@@ -75,15 +91,32 @@ impl<'a> Report<'a> {
         let analysis = Analysis::of(source.records);
         let names = Names::of(&analysis);
         let answers = answer::answers(&analysis, &names);
-        let facts = why::facts(&analysis, &names);
-        let not_shown = why::not_shown(&analysis);
+        let ledgers = ledgers::ledgers(&analysis, &names);
         let invalid = counted(source.records).filter(|record| !record.is_valid()).map(|record| Invalid {
             run: record.run,
             attempt: record.attempt,
             cell: names.cell(&record.cell),
             why: reasons(record),
         });
-        Self { invalid: invalid.collect(), source, analysis, names, answers, facts, not_shown }
+        Self {
+            answers,
+            time: ledgers::answer(&ledgers),
+            latencies: latency::latencies(&analysis, &names),
+            waits: waits::waits(&analysis, &names),
+            facts: why::facts(&analysis, &names),
+            invalid: invalid.collect(),
+            not_shown: why::not_shown(&analysis),
+            setup: setup::setup(source.records),
+            ledgers,
+            source,
+            analysis,
+            names,
+        }
+    }
+
+    /// Every answer as sentences; a terminal draws the last.
+    fn in_words(&self) -> impl Iterator<Item = &Answer> {
+        self.answers.iter().chain(&self.time)
     }
 
     /// One line of figures: how many runs count, whether all rows verified, how long it took.

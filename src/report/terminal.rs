@@ -1,5 +1,6 @@
 //! The first screen: the question, the answer, the table, why believe it. 80 columns, or 120 where there are.
 
+use super::ledgers::{self, CellLedgers};
 use super::names::Names;
 use super::table::{self, RATES, Row};
 use super::{Report, answer::Answer};
@@ -71,6 +72,7 @@ impl Report<'_> {
         for answer in &self.answers {
             tell(&mut text, answer, screen);
         }
+        bars(&mut text, ledgers::told(&self.ledgers), screen);
         if !self.analysis.cells.is_empty() {
             figures(&mut text, &table::rows(&self.analysis, &self.names), &self.names, screen);
             text.push('\n');
@@ -125,6 +127,40 @@ fn tell(text: &mut String, answer: &Answer, screen: Screen) {
         } else {
             writeln!(text, "    {}  {said}", screen.dim(&format!("{:<column$}", line.at)))
         };
+    }
+    text.push('\n');
+}
+
+/// Where time went: a bar of letters for each side of a cell, its shares beside it, and what the letters mean.
+fn bars(text: &mut String, cells: &[CellLedgers], screen: Screen) {
+    if cells.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "  {}", screen.bold(ledgers::QUESTION));
+    let (most, width) = if screen.width() == WIDE { (34, 24) } else { (17, 12) };
+    let column = cells.iter().map(|cell| cell.name.chars().count()).max().unwrap_or(0).min(most);
+    let indent = 4 + column + 2 + "backends".len() + 1 + width + 2;
+    for cell in cells {
+        let mut beside = Vec::new();
+        for (side, shares) in cell.sides() {
+            let (words, bar) = (ledgers::few_words(shares), ledgers::letters(shares, width));
+            let mut said = packed(words.iter().map(String::as_str), " ", screen.width() - indent).into_iter();
+            beside.push(format!("{side:<8} {bar}  {}", said.next().unwrap_or_default()));
+            beside.extend(said.map(|line| format!("{:9}{:width$}  {line}", "", "")));
+        }
+        let name = folded(&cell.name, column);
+        for line in 0..name.len().max(beside.len()) {
+            let [name, beside] = [&name, &beside].map(|lines| lines.get(line).map_or("", String::as_str));
+            // Padded after it is dimmed, so that what ends a line can be cut off.
+            let room = " ".repeat(column.saturating_sub(name.chars().count()));
+            let both = format!("    {}{room}  {beside}", screen.dim(name));
+            let _ = writeln!(text, "{}", both.trim_end());
+        }
+    }
+    let signs: Vec<String> =
+        ledgers::legend(cells).iter().map(|state| format!("{} {}", state.sign, state.legend)).collect();
+    for line in packed(signs.iter().map(String::as_str), "   ", screen.width() - 4) {
+        let _ = writeln!(text, "    {}", screen.dim(&line));
     }
     text.push('\n');
 }
@@ -238,16 +274,21 @@ fn ends(row: &Row) -> String {
 
 /// Words in lines of at most so many characters; a longer word has a line of its own.
 fn folded(text: &str, width: usize) -> Vec<String> {
+    packed(text.split_whitespace(), " ", width)
+}
+
+/// Pieces in lines of at most so many characters, with something between those of a line.
+fn packed<'p>(pieces: impl Iterator<Item = &'p str>, between: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
+    for piece in pieces {
         let last = lines.last_mut().expect("there is one from the start");
         if last.is_empty() {
-            last.push_str(word);
-        } else if last.chars().count() + 1 + word.chars().count() <= width {
-            last.push(' ');
-            last.push_str(word);
+            last.push_str(piece);
+        } else if last.chars().count() + between.chars().count() + piece.chars().count() <= width {
+            last.push_str(between);
+            last.push_str(piece);
         } else {
-            lines.push(word.to_owned());
+            lines.push(piece.to_owned());
         }
     }
     lines

@@ -1,11 +1,14 @@
-//! Series as they come out of a lab, for tests: a `quick` and a sweep over pools and links. Drawn from fixed seeds.
+//! Series as they come out of a lab, for tests: a `quick` and a `limits`, looked at from inside and outside, and a sweep
+//! over pools and links without metrics. Drawn from fixed seeds.
+
+mod observed;
 
 use super::{Report, Source};
 use crate::model::cell::Cell;
 use crate::model::profiles::Profiles;
-use crate::model::{Commit, Part, Phase, Placement, Scheme, Statement};
-use crate::wire::conditions::{Conditions, CpuCheck};
-use crate::wire::emulation::Counters;
+use crate::model::{Backend, Commit, Part, Phase, Placement, Scheme, Statement};
+use crate::wire::conditions::{Conditions, CpuCheck, Setting};
+use crate::wire::emulation::{Counters, RejectedBackend};
 use crate::wire::measured::{LinkMeasured, Quantiles};
 use crate::wire::record::{Outcome, RunRecord};
 use crate::wire::setup::{EngineFacts, Forwarding, ImageFacts};
@@ -19,10 +22,14 @@ pub fn report(records: &[RunRecord]) -> Report<'_> {
         Some("pool-and-distance") => {
             ("pool-and-distance", "How many connections, and what if the database moves away?")
         }
+        Some("limits") => ("limits", "What does a quarter of a processor do to the database?"),
         _ => ("quick", "Threads or async, when rows are inserted one by one?"),
     };
-    let series = if experiment == "quick" { "2026-11-20-quick" } else { "2026-11-20-pool-and-distance" };
-    let path = if experiment == "quick" { "results/2026-11-20-quick" } else { "results/2026-11-20-pool-and-distance" };
+    let (series, path) = match experiment {
+        "pool-and-distance" => ("2026-11-20-pool-and-distance", "results/2026-11-20-pool-and-distance"),
+        "limits" => ("2026-11-20-limits", "results/2026-11-20-limits"),
+        _ => ("2026-11-20-quick", "results/2026-11-20-quick"),
+    };
     Report::of(Source { series, experiment, question, records, path })
 }
 
@@ -52,6 +59,17 @@ pub fn quick_of(blocks: usize) -> Vec<RunRecord> {
     if let Some(ninth) = records.iter_mut().find(|record| record.run == 9) {
         ninth.invalid = vec!["2 checkpoints began while it ran".into()];
     }
+    records.iter_mut().for_each(observed::add);
+    records
+}
+
+/// Threads nearby, with a whole processor for the database and with a quarter of one, six blocks.
+pub fn limited() -> Vec<RunRecord> {
+    let whole = Cell { placement: Placement::Pinned, ..Cell::new(Scheme::Threads, Statement::Row, Commit::Auto, 15) };
+    let quarter = Cell { db_cpus: "0.25".parse().unwrap(), ..whole.clone() };
+    let cells = [(whole, Part::Cell, 8_910.0), (quarter, Part::Cell, 2_140.0)];
+    let mut records = played("limits", &cells, 6, 250);
+    records.iter_mut().for_each(observed::add);
     records
 }
 
@@ -128,24 +146,29 @@ fn conditions(cell: &Cell, normal: &mut impl FnMut() -> f64) -> Conditions {
     link.forwarding = Forwarding::Nft;
     link.emulation.profile = profile.clone();
     (link.emulation.up, link.emulation.down) = (Some(counters.clone()), Some(counters));
+    let reason = "the kernel has no sch_netem".into();
+    link.emulation.rejected = vec![RejectedBackend { backend: Backend::Netem, reason }];
     let rtt = profile.rtt().nanos() as f64 + 60_000.0 + 4_000.0 * normal();
     let times = Quantiles { count: 50, p50: rtt as u64, p99: (rtt * 1.04) as u64 };
     let check = |asked: crate::model::limits::Cpus, cpuset: &str, measured: f64| CpuCheck {
         asked,
         cpuset: cpuset.into(),
         engine: asked,
-        measured,
+        cgroup: Some(asked),
+        measured: asked.count().unwrap_or(1.0) * measured,
         threads: 2,
         work: 1e-5,
         ..Default::default()
     };
     let image = |role: &str| ImageFacts {
         role: role.into(),
-        id: "sha256:0123".into(),
+        id: "sha256:0123456789abcdef".into(),
         digests: Vec::new(),
         base: "official".into(),
         labels: std::collections::BTreeMap::new(),
     };
+    let setting =
+        |name: &str, asked: &str, found: &str| Setting { name: name.into(), asked: asked.into(), found: found.into() };
     Conditions {
         engine: EngineFacts {
             version: "28.1.1".into(),
@@ -162,6 +185,11 @@ fn conditions(cell: &Cell, normal: &mut impl FnMut() -> f64) -> Conditions {
         link_asked: Some(profile),
         link_measured: Some(LinkMeasured { connect: times, exchange: times, up: None, down: None }),
         data: "sha256:5f2c9e0a7b31d4".into(),
+        settings: vec![
+            setting("foreign_keys", "on", "on"),
+            setting("synchronous_commit", "on", "on"),
+            setting("congestion", "system", "cubic"),
+        ],
         client: Some(check(cell.client_cpus, "0", 0.995 + 0.002 * normal())),
         database: Some(check(cell.db_cpus, "1", 0.994 + 0.002 * normal())),
         ..Default::default()

@@ -1,9 +1,10 @@
 //! Reports of series as they come out of a lab, and of those that came out of it half.
 
-use super::testing::{played, quick, quick_of, report, sweep};
+use super::testing::{limited, played, quick, quick_of, report, sweep};
 use super::*;
 use crate::model::cell::Cell;
 use crate::model::{Backend, Commit, Scheme, Statement};
+use crate::wire::PhaseResult;
 use crate::wire::emulation::Fidelity;
 use crate::wire::record::Outcome;
 use crate::wire::testing as wire;
@@ -32,6 +33,14 @@ fn the_first_screen_opens_with_the_question_and_the_answer() {
 }
 
 #[test]
+fn a_quota_that_held_a_side_back_is_told() {
+    let records = limited();
+    let report = report(&records);
+    insta::assert_snapshot!("limits-80", report.terminal(Screen::PLAIN));
+    insta::assert_snapshot!("limits-markdown", report.markdown());
+}
+
+#[test]
 fn a_sweep_of_many_cells_is_told_in_few_sentences() {
     let records = sweep();
     let report = report(&records);
@@ -41,7 +50,7 @@ fn a_sweep_of_many_cells_is_told_in_few_sentences() {
 
 #[test]
 fn no_line_is_wider_than_the_screen() {
-    for records in [quick(), quick_of(3), sweep()] {
+    for records in [quick(), quick_of(3), limited(), sweep()] {
         let report = report(&records);
         for (columns, screen) in [(80, Screen::PLAIN), (120, WIDE)] {
             for line in report.terminal(screen).lines() {
@@ -97,6 +106,9 @@ fn the_page_has_every_part_of_the_report() {
     insta::assert_snapshot!("quick-html", structure(&html));
     let records = sweep();
     let html = report(&records).html();
+    for absent in ["id=\"latency\"", "id=\"waits\"", "Where connection time went"] {
+        assert!(!html.contains(absent), "nobody measured, but {absent}");
+    }
     for title in ["async, as a multiple of threads", "by number of connections", "by distance", "cell by cell"] {
         assert!(html.contains(title), "{title}");
     }
@@ -138,6 +150,30 @@ fn poor() -> Vec<(&'static str, Vec<RunRecord>)> {
     }
     let nothing_done = (1..=6).map(|run| wire::run_of(&threads(1), Part::Cell, run, run, 0.0));
     let not_a_number = (1..=6).map(|run| wire::run_of(&threads(1), Part::Cell, run, run, f64::NAN));
+    let of_data = |spoil: fn(&mut PhaseResult)| {
+        let mut records = quick();
+        for record in &mut records {
+            let Outcome::Finished { result } = &mut record.outcome else { continue };
+            result.phases.iter_mut().filter(|phase| phase.metrics.is_some()).for_each(spoil);
+        }
+        records
+    };
+    let empty_metrics = of_data(|phase| phase.metrics = Some(Box::default()));
+    let no_time = of_data(|phase| {
+        phase.seconds = 0.0;
+        let metrics = phase.metrics.as_mut().unwrap();
+        metrics.workers.iter_mut().for_each(|worker| worker.wall = 0.0);
+        metrics.stages.iter_mut().for_each(|stage| (stage.count, stage.total) = (0, 0));
+    });
+    let mut without_looks = quick();
+    let mut empty_looks = quick();
+    for (without, empty) in without_looks.iter_mut().zip(&mut empty_looks) {
+        without.conditions.observed.as_mut().unwrap().looks.clear();
+        let seen = empty.conditions.observed.as_mut().unwrap();
+        seen.looks.iter_mut().for_each(|look| look.backends.clear());
+        seen.client.truncate(1);
+        seen.database.clear();
+    }
     vec![
         ("no run", Vec::new()),
         ("only the warm-up", vec![wire::run_of(&threads(1), Part::WarmUp, 0, 0, 9_000.0)]),
@@ -151,6 +187,11 @@ fn poor() -> Vec<(&'static str, Vec<RunRecord>)> {
             played("one", &[(threads(1), Part::Cell, 900.0), (threads(1), Part::Twin, 900.0)], 6, 1),
         ),
         ("runs without phases", without_phases),
+        ("runs whose metrics are empty", empty_metrics),
+        ("phases that took no time", no_time),
+        ("runs nobody looked at", without_looks),
+        ("looks that saw nobody", empty_looks),
+        ("one run with everything", quick().into_iter().filter(|record| record.run == 1).collect()),
         ("no row a second", nothing_done.collect()),
         ("rates that are no number", not_a_number.collect()),
     ]
@@ -161,7 +202,7 @@ fn a_series_that_says_little_is_reported_without_panic_or_nan() {
     for (what, records) in poor() {
         let report = report(&records);
         for (form, text) in forms(&report) {
-            for wrong in ["NaN", "inf ", "inf\"", "-inf"] {
+            for wrong in ["NaN", "inf ", "inf\"", "-inf", " -0 ", " -0.0 "] {
                 assert!(!text.contains(wrong), "{what}, {form}: {wrong} in {text}");
             }
         }
@@ -239,4 +280,34 @@ fn json_holds_every_run_as_it_is_kept() {
     assert_eq!(kept(&runs), kept(&records));
     assert_eq!(value["comparisons"].as_array().unwrap().len(), 2 + 2 + 3);
     assert!(value["noise"]["floor"].as_f64().unwrap() > 0.0);
+    assert_eq!(value["waits"][0]["waits"][0]["event"], "LWLock:WALWrite");
+    assert!(value["latency"][0]["stages"][0]["p99_ms"].as_f64().unwrap() > 0.0);
+    assert!(value["connection_time"][0]["workers"]["on CPU"].as_f64().unwrap() > 0.0);
+}
+
+/// A colour's relative luminance. Source: WCAG 2.2, "relative luminance".
+fn luminance(colour: &str) -> f64 {
+    let channel = |at: usize| {
+        let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
+        if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+}
+
+#[test]
+fn every_colour_of_a_state_bears_text_in_the_cards_colour_light_and_dark() {
+    let template = include_str!("template.html");
+    let all =
+        |name: &str| -> Vec<&str> { template.split(&format!("--{name}: ")).skip(1).map(|rest| &rest[..7]).collect() };
+    let cards = all("card");
+    assert_eq!(cards.len(), 2, "light and dark");
+    for name in (0..chart::HATCHED).map(|style| format!("c{style}")).chain(["muted".into()]) {
+        let colours = all(&name);
+        assert_eq!(colours.len(), 2, "{name}");
+        for (colour, card) in colours.iter().zip(&cards) {
+            let (one, other) = (luminance(colour), luminance(card));
+            let contrast = (one.max(other) + 0.05) / (one.min(other) + 0.05);
+            assert!(contrast >= 4.5, "{name}: {contrast:.1} between {colour} and {card}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Why believe it: what was asked for next to what was measured, and what nobody measured.
 
-use super::forecasts;
 use super::names::Names;
+use super::{forecasts, held_back, in_progress};
 use crate::analysis::{Analysis, CellRuns, Finding, LEAST_PAIRS, Limit, Summary};
 use crate::model::{Backend, Factor, Part, Scheme, units};
 use crate::wire::conditions::{Conditions, CpuCheck};
@@ -40,6 +40,8 @@ pub fn facts(analysis: &Analysis<'_>, names: &Names) -> Vec<Fact> {
     facts.extend(links(analysis, names));
     facts.extend(way(&last.conditions));
     facts.extend(processors(&runs));
+    facts.extend(held_back::facts(analysis, names));
+    facts.extend(in_progress::check(&runs));
     facts.extend(watcher(&runs));
     facts.extend(forecasts::facts(analysis, names));
     facts.extend(images(&last.conditions));

@@ -4,10 +4,12 @@
 mod bars;
 mod lines;
 mod multiples;
+mod stacks;
 
 pub use bars::{Bar, bars};
 pub use lines::{Line, Point, lines, swatch};
 pub use multiples::{Multiple, multiples};
+pub use stacks::{HATCHED, Side, Stack, patch, stacks};
 
 use std::fmt::Write;
 

@@ -1,0 +1,133 @@
+//! What produced a series, for the end of a report: engine, machine, images, the way, settings, data, programs.
+
+use super::why::{Fact, fact};
+use crate::model::units;
+use crate::wire::conditions::Conditions;
+use crate::wire::emulation::Fidelity;
+use crate::wire::record::RunRecord;
+use crate::wire::setup::{EngineFacts, ImageFacts, LinkStatus};
+use std::collections::BTreeMap;
+
+/// What of a checksum tells it from another, characters.
+const ENOUGH: usize = 12;
+
+/// Of the last run; settings of all. Empty where nothing ran.
+pub(super) fn setup(records: &[RunRecord]) -> Vec<Fact> {
+    let Some(last) = records.iter().max_by_key(|run| (run.run, run.attempt)) else { return Vec::new() };
+    let found = &last.conditions;
+    let mut facts = engine(&found.engine);
+    facts.extend(found.images.iter().map(image));
+    facts.extend(found.link.iter().flat_map(way));
+    facts.extend(settings(records));
+    facts.extend(data(found));
+    facts.extend(programs(records));
+    facts
+}
+
+/// What is empty was not told.
+fn listed(parts: impl IntoIterator<Item = (&'static str, String)>) -> Option<String> {
+    let told = parts.into_iter().filter(|(_, value)| !value.is_empty());
+    let all: Vec<String> = told.map(|(name, value)| format!("{name}{value}")).collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
+fn engine(found: &EngineFacts) -> Vec<Fact> {
+    let processors = if found.processors > 0 { format!("{} processors", found.processors) } else { String::new() };
+    let memory = u64::try_from(found.memory).ok().filter(|memory| *memory > 0);
+    let engine = [("", found.version.clone()), ("API ", found.api.clone()), ("cgroup ", found.cgroup.clone())];
+    let machine = [
+        ("", found.system.clone()),
+        ("kernel ", found.kernel.clone()),
+        ("", found.architecture.clone()),
+        ("", processors),
+        ("", memory.map(units::bytes).unwrap_or_default()),
+    ];
+    let told = [("engine", listed(engine)), ("machine", listed(machine))];
+    told.into_iter().filter_map(|(about, text)| Some(fact(about, text?))).collect()
+}
+
+fn image(found: &ImageFacts) -> Fact {
+    let registry = found.digests.first().map(|digest| format!(", from the registry as {}", short(digest)));
+    fact(
+        &format!("image {}", found.role),
+        format!("{} base, id {}{}", found.base, short(&found.id), registry.unwrap_or_default()),
+    )
+}
+
+/// How the link forwards and what makes it slow, each with why nothing that goes before it.
+fn way(found: &LinkStatus) -> Vec<Fact> {
+    let emulation = &found.emulation;
+    let because =
+        |what: String, reason: &str| format!("; not {what}: {}", reason.lines().next().unwrap_or("no reason"));
+    let others: String = found.rejected.iter().map(|one| because(one.forwarding.to_string(), &one.reason)).collect();
+    let backends: String = emulation.rejected.iter().map(|one| because(one.backend.to_string(), &one.reason)).collect();
+    let kind = match emulation.fidelity {
+        Fidelity::Packets => "packet by packet",
+        Fidelity::Stream => "bytes wait, not packets",
+    };
+    let floor = emulation.floor.map(|floor| format!(", adds {floor} by itself")).unwrap_or_default();
+    let notes: String = emulation.notes.iter().map(|note| format!("; {note}")).collect();
+    vec![
+        fact("forwarding", format!("{}{others}", found.forwarding)),
+        fact("emulation", format!("{}, {kind}{floor}{backends}{notes}", emulation.backend)),
+    ]
+}
+
+/// Each setting as it was asked for and as it was found, all runs together.
+fn settings(records: &[RunRecord]) -> Vec<Fact> {
+    let mut seen: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for setting in records.iter().flat_map(|run| &run.conditions.settings) {
+        let said = format!("asked {}, found {}", setting.asked, setting.found);
+        let known = seen.entry(&setting.name).or_default();
+        if !known.contains(&said) {
+            known.push(said);
+        }
+    }
+    seen.into_iter().map(|(name, said)| fact(&name.replace('_', " "), said.join("; "))).collect()
+}
+
+fn data(found: &Conditions) -> Option<Fact> {
+    (!found.data.is_empty()).then(|| fact("data", format!("checksum {}", short(&found.data))))
+}
+
+/// The programs of all runs, and what made this report.
+fn programs(records: &[RunRecord]) -> Vec<Fact> {
+    let mut ran: Vec<&str> = records.iter().filter_map(|run| Some(run.result()?.program.as_str())).collect();
+    ran.sort_unstable();
+    ran.dedup();
+    let report = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
+    let ran = (!ran.is_empty()).then(|| fact("ingester", ran.join(", ")));
+    ran.into_iter().chain([fact("report", report)]).collect()
+}
+
+/// Enough of a checksum to tell it from another; of a digest the part after the repository's name.
+fn short(checksum: &str) -> String {
+    let digits = checksum.rsplit_once("sha256:").map_or(checksum, |(_, digits)| digits);
+    digits.chars().take(ENOUGH).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::quick;
+    use super::*;
+    use crate::wire::conditions::Setting;
+
+    #[test]
+    fn settings_of_all_runs_are_told_once_each() {
+        let mut records = quick();
+        let off = |found: &str| Setting { name: "foreign_keys".into(), asked: "off".into(), found: found.into() };
+        records[3].conditions.settings = vec![off("off")];
+        let all = setup(&records);
+        let keys: Vec<&Fact> = all.iter().filter(|fact| fact.about == "foreign keys").collect();
+        assert_eq!(keys.len(), 1);
+        assert_eq!(keys[0].text, "asked on, found on; asked off, found off");
+        assert!(setup(&[]).is_empty());
+    }
+
+    #[test]
+    fn checksums_are_shortened_to_what_tells_them_apart() {
+        assert_eq!(short("sha256:0123456789abcdef"), "0123456789ab");
+        assert_eq!(short("postgres@sha256:fedcba9876543210"), "fedcba987654");
+        assert_eq!(short(""), "");
+    }
+}
