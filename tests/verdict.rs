@@ -12,7 +12,9 @@ use ingest_lab::lab::CellSpan;
 use ingest_lab::model::cell::Cell;
 use ingest_lab::model::inject::Inject;
 use ingest_lab::model::limits::Cpus;
-use ingest_lab::model::{Commit, Part, Scheme, Statement};
+use ingest_lab::model::{Commit, Part, Phase, Scheme, Statement};
+use ingest_lab::wire::PhaseResult;
+use ingest_lab::wire::metrics::Ledger;
 use ingest_lab::wire::record::{Outcome, RunRecord};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -138,20 +140,25 @@ fn classes(scheme: &str, draw: &mut Draw) -> Vec<Known> {
     all
 }
 
-/// The experiment of one known cell: it, its relief, what is no relief.
-fn experiment(known: &Known) -> String {
-    let cells = [&known.cell, &known.relieved].into_iter().chain(&known.others);
+/// Runs cells once, the first twice; every run but the warm-up.
+fn run(stack: &Stack, cells: &[&str], seconds: f64) -> Vec<RunRecord> {
     let spans: Vec<String> = cells
+        .iter()
         .map(|text| {
             let cell: Cell = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
             format!("[[cells]]\n{}", toml::to_string(&CellSpan::of(&cell)).unwrap())
         })
         .collect();
-    format!(
-        "question = \"?\"\nseed = 1\nblocks = 1\nstop = {{ seconds = \"{}s\", geo_records = 2000, lines = 2000 }}\n{}",
-        known.seconds,
+    let experiment = format!(
+        "question = \"?\"\nseed = 1\nblocks = 1\nstop = {{ seconds = \"{seconds}s\", geo_records = 2000, lines = 2000 }}\n{}",
         spans.join("\n")
-    )
+    );
+    std::fs::write(stack.folder.path().join("known.toml"), experiment).unwrap();
+    let done = stack.lab(&["run", "known.toml", "--yes"]).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let records = stack.records(&stack.series_of("known")).into_iter();
+    let records = records.map(|record| serde_json::from_value::<RunRecord>(record).unwrap());
+    records.filter(|record| record.part != Part::WarmUp).collect()
 }
 
 /// A record without anything that was asked for: the analysis is to go by what was measured.
@@ -171,23 +178,38 @@ fn bare(record: &RunRecord) -> RunRecord {
     bare
 }
 
+fn data(record: &RunRecord) -> &PhaseResult {
+    record.result().unwrap().phase(Phase::Data).unwrap()
+}
+
 fn rate(record: &RunRecord) -> f64 {
-    let data = record.result().unwrap().phase(ingest_lab::model::Phase::Data).unwrap();
-    data.rates.steady.unwrap().rate
+    data(record).rates.steady.unwrap().rate
+}
+
+/// Both sides with as much CPU as they need for the same rate: neither alone is the bound.
+fn mixed(stack: &Stack, scheme: &str, draw: &mut Draw) -> Known {
+    let first = run(stack, &[&format!("{scheme} row auto pool 15 client-cpus 0.3 db-cpus 0.6 placement pinned")], 10.0);
+    let found = evidence(&bare(&first[0])).unwrap();
+    let ratio = found.client_cpu.unwrap() * 0.3 / (found.database_cpu.unwrap() * 0.6);
+    let database = draw.cpus(0.4, 0.6);
+    let client = (database * ratio * 1_000.0).round() / 1_000.0;
+    let cell = |limits: &str| format!("{scheme} row auto pool 15{limits} placement pinned");
+    Known {
+        class: "mixed",
+        bounds: &[Bound::ClientCpu, Bound::DatabaseCpu],
+        cell: cell(&format!(" client-cpus {client} db-cpus {database}")),
+        relieved: cell(""),
+        others: vec![cell(&format!(" client-cpus {client}")), cell(&format!(" db-cpus {database}"))],
+        seconds: 14.0,
+        tag: "local",
+    }
 }
 
 /// Runs a known cell; what is wrong with it, if anything.
 fn try_out(stack: &Stack, known: &Known) -> Option<String> {
-    let file = "known.toml";
-    std::fs::write(stack.folder.path().join(file), experiment(known)).unwrap();
-    let done = stack.lab(&["run", file, "--yes"]).output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let records: Vec<RunRecord> = stack
-        .records(&stack.series_of("known"))
-        .into_iter()
-        .map(|record| serde_json::from_value::<RunRecord>(record).unwrap())
-        .filter(|record| record.part != Part::WarmUp)
-        .collect();
+    let cells: Vec<&str> =
+        [&known.cell, &known.relieved].into_iter().chain(&known.others).map(String::as_str).collect();
+    let records = run(stack, &cells, known.seconds);
     if let Some(invalid) = records.iter().find(|record| !record.is_valid()) {
         return Some(format!("{}, {}: {}", known.class, invalid.cell, invalid.invalid.join("; ")));
     }
@@ -231,16 +253,68 @@ fn known_bounds_are_named() {
     let mut draw = Draw(ChaCha8Rng::seed_from_u64(seed));
     let mut all: Vec<Known> =
         (0..draws).flat_map(|_| ["threads", "async"]).flat_map(|scheme| classes(scheme, &mut draw)).collect();
-    all.retain(|known| wanted.is_empty() || wanted.split(',').any(|class| class == known.class));
+    let is_wanted = |class: &str| wanted.is_empty() || wanted.split(',').any(|one| one == class);
+    all.retain(|known| is_wanted(known.class));
     all.sort_by_key(|known| known.tag);
-    let mut wrong = Vec::new();
+    let (mut wrong, mut tried) = (Vec::new(), all.len());
     for tag in ["local", "slow-sync"] {
         let of_tag: Vec<&Known> = all.iter().filter(|known| known.tag == tag).collect();
         if !of_tag.is_empty() {
             let stack = Stack::with(tag);
             wrong.extend(of_tag.iter().filter_map(|known| try_out(&stack, known)));
+            if tag == "local" && is_wanted("mixed") {
+                for scheme in (0..draws).flat_map(|_| ["threads", "async"]) {
+                    let known = mixed(&stack, scheme, &mut draw);
+                    wrong.extend(try_out(&stack, &known));
+                    tried += 1;
+                }
+            }
         }
     }
-    eprintln!("{} of {} right", all.len() - wrong.len(), all.len());
+    eprintln!("{} of {tried} right", tried - wrong.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Milliseconds a line that workers spent in a state.
+fn a_line(record: &RunRecord, state: fn(&Ledger) -> f64) -> f64 {
+    let data = data(record);
+    let all: f64 = data.metrics.as_ref().unwrap().workers.iter().map(state).sum();
+    all * 1e3 / data.records as f64
+}
+
+#[test]
+#[ignore = "three minutes: make test-verdict"]
+fn what_is_put_in_shows_where_it_was_put() {
+    let stack = Stack::with("local");
+    let mut wrong = Vec::new();
+    for scheme in ["threads", "async"] {
+        // Few connections, so that nothing else changes much: what is put in is all the difference.
+        let plain = format!("{scheme} row auto pool 2 placement pinned");
+        let far = format!("{scheme} row auto pool 2 link local-queued placement pinned");
+        let away = format!("{scheme} row auto pool 2 link rtt=5ms placement pinned");
+        let burnt = format!("{plain} inject spin=100us");
+        let asleep = format!("{plain} inject sleep=10ms");
+        let starved = format!("{plain} inject read=100ms");
+        let records = run(&stack, &[&plain, &far, &away, &burnt, &asleep, &starved], 8.0);
+        let of = |text: &str, state: fn(&Ledger) -> f64| {
+            let cell: Cell = text.parse().unwrap();
+            let all: Vec<f64> =
+                records.iter().filter(|record| record.cell == cell).map(|record| a_line(record, state)).collect();
+            all.iter().sum::<f64>() / all.len() as f64
+        };
+        // 222 items and two SELECTs a line; two workers share what the reader lets through.
+        let busy = of(&starved, |ledger| ledger.wall - ledger.records);
+        for (what, expected, found) in [
+            ("spin, on CPU", 22.2, of(&burnt, |ledger| ledger.on_cpu) - of(&plain, |ledger| ledger.on_cpu)),
+            ("sleep, unexplained", 10.0, of(&asleep, |one| one.unexplained) - of(&plain, |one| one.unexplained)),
+            ("round trip, database", 224.0 * 5.0, of(&away, |one| one.database) - of(&far, |one| one.database)),
+            ("reader, records", 200.0 - busy, of(&starved, |one| one.records)),
+        ] {
+            eprintln!("{scheme:<8} {what:<22} {expected:>8.1} ms a line put in, {found:>8.1} found");
+            if (found / expected - 1.0).abs() > 0.10 {
+                wrong.push(format!("{scheme}, {what}: {expected:.1} ms a line put in, {found:.1} found"));
+            }
+        }
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

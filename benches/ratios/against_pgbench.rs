@@ -38,7 +38,14 @@ pub fn compare(pairs: usize, lines: usize) -> Result<()> {
     let ring = Ring { db, password, volume, lines };
     let cpuset = docker(&["inspect", "-f", "{{.HostConfig.CpusetCpus}}", &ring.db], "")?.trim().to_owned();
     docker(&["update", "--cpuset-cpus", "0", &ring.db], "")?;
-    let outcome = ring.compare(pairs);
+    let wanted = |name: &str| std::env::var("BENCH_ONLY").map_or(true, |only| only == name);
+    let mut outcome = ring.prepare();
+    if outcome.is_ok() && wanted("pgbench") {
+        outcome = ring.compare(pairs);
+    }
+    if outcome.is_ok() && wanted("metrics") {
+        outcome = ring.metrics(pairs);
+    }
     // An empty set does not clear one: all CPUs are what it had.
     let all = format!("0-{}", std::thread::available_parallelism()?.get() - 1);
     docker(&["update", "--cpuset-cpus", if cpuset.is_empty() { &all } else { &cpuset }, &ring.db], "")?;
@@ -47,7 +54,8 @@ pub fn compare(pairs: usize, lines: usize) -> Result<()> {
 }
 
 impl Ring {
-    fn compare(&self, pairs: usize) -> Result<()> {
+    /// Builds the tables and loads the places.
+    fn prepare(&self) -> Result<()> {
         let records = self.lines.to_string();
         let own = format!("{}:/data", self.volume);
         docker(
@@ -69,7 +77,11 @@ impl Ring {
             ],
             "",
         )?;
-        self.ingester(1.0, Scheme::Async, None)?; // builds the tables, loads the places; both sides leave them alone
+        self.ingester(1.0, Scheme::Async, false, None)?; // builds the tables, loads the places; both sides leave them alone
+        Ok(())
+    }
+
+    fn compare(&self, pairs: usize) -> Result<()> {
         for cpus in [1.0, 0.25] {
             println!("\nclient on {cpus} CPU, database on a CPU of its own, {} rows a run", self.lines * ITEMS);
             let (mut threads, mut asynchronous) = (Vec::new(), Vec::new());
@@ -79,8 +91,8 @@ impl Ring {
                 for side in 0..3 {
                     match (side + pair) % 3 {
                         0 => theirs = Some(self.pgbench(cpus)?),
-                        1 => ours.push((true, self.ingester(cpus, Scheme::Threads, Some(()))?)),
-                        _ => ours.push((false, self.ingester(cpus, Scheme::Async, Some(()))?)),
+                        1 => ours.push((true, self.ingester(cpus, Scheme::Threads, false, Some(()))?)),
+                        _ => ours.push((false, self.ingester(cpus, Scheme::Async, false, Some(()))?)),
                     }
                 }
                 let theirs = theirs.context("each round has a run of pgbench")?;
@@ -98,6 +110,26 @@ impl Ring {
             }
             print("threads", &threads);
             print("async", &asynchronous);
+        }
+        Ok(())
+    }
+
+    /// What measuring costs: the same run with metrics and without, in turns, where the client's CPU is the bound.
+    fn metrics(&self, pairs: usize) -> Result<()> {
+        const CPUS: f64 = 0.25;
+        println!("\nmetrics on against off, client on {CPUS} CPU, {} rows a run", self.lines * ITEMS);
+        for scheme in [Scheme::Threads, Scheme::Async] {
+            let mut runs = Vec::new();
+            for pair in 0..pairs {
+                let first = pair % 2 == 0;
+                let one = self.ingester(CPUS, scheme, first, Some(()))?;
+                let other = self.ingester(CPUS, scheme, !first, Some(()))?;
+                let (on, off) = if first { (one, other) } else { (other, one) };
+                eprintln!("pair {} of {pairs}, {scheme}: on {:.0}, off {:.0} rows/s", pair + 1, on.rate, off.rate);
+                runs.push((off.rate, on.rate));
+            }
+            let cost = Ratio::of(&runs).map_or_else(|| "too few pairs".to_owned(), |ratio| ratio.to_string());
+            println!("{scheme}: without metrics {cost} as many rows/s (wanted: upper end 1.02 or less)");
         }
         Ok(())
     }
@@ -122,7 +154,7 @@ impl Ring {
     }
 
     /// Without `measured`, the tables are built and only the places loaded.
-    fn ingester(&self, cpus: f64, scheme: Scheme, measured: Option<()>) -> Result<Run> {
+    fn ingester(&self, cpus: f64, scheme: Scheme, metrics: bool, measured: Option<()>) -> Result<Run> {
         let dburl = DbUrl(format!("postgresql://ingest:{}@link:5432/ingest", self.password));
         if measured.is_some() {
             self.settle()?;
@@ -146,7 +178,7 @@ impl Ring {
             seconds: None,
             child: false,
             inject: Inject::NONE,
-            metrics: false, // what the schemes cost; measuring them is priced by the bench `telemetry`
+            metrics,
         };
         let out = client("ingester", &self.volume, cpus, &["run", "--job", "-"], &serde_json::to_string(&job)?)?;
         let result = finished(&out)?;

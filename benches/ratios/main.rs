@@ -3,7 +3,7 @@
 //! Both sides run in containers on the same network, through the same link, on the same CPU, with the same number of
 //! threads and connections; the database has a CPU of its own. Sides alternate; ratios are of neighbours in time.
 //! Needs the stack (`docker/stack.sh with cargo bench` brings it up), two CPUs and a quiet machine.
-//! Settings: BENCH_PAIRS (10), BENCH_LINES (1200: about 20 s a side).
+//! Settings: BENCH_PAIRS (10), BENCH_LINES (1200: about 20 s a side), BENCH_ONLY (pgbench, metrics; both).
 
 mod against_pgbench;
 mod container;

@@ -35,7 +35,7 @@ impl Factor {
         let level = self.level(cell);
         match self {
             Self::Inject if cell.inject.is_none() => "nothing injected".into(),
-            Self::Inject => format!("with {level}"),
+            Self::Inject => format!("{level} injected"),
             Self::Scheme | Self::Statement | Self::Commit | Self::Link | Self::Placement => level,
             Self::ClientCpus => format!("client {level} CPU"),
             Self::DbCpus => format!("database {level} CPU"),
