@@ -28,6 +28,27 @@ pub struct Row {
     pub held_out: bool,
 }
 
+/// What the table's columns mean.
+pub const NOTE: &str = "Rows a second, written down before the cell's first run; between: where it would be with a \
+                        probability of 90 %. As the nearest cell: how far off its rate would have been. Far: from every \
+                        cell measured before, in two factors or in one by four times or more; only these are scored.";
+
+impl Row {
+    /// As a line of a table.
+    pub fn cells(&self) -> [String; 7] {
+        let signed = |part: f64| format!("{}{}", if part < 0.0 { "−" } else { "+" }, units::percent(part.abs()));
+        [
+            self.name.clone(),
+            units::rate(self.said),
+            units::between(self.between, units::rate),
+            units::rate(self.got),
+            signed(self.off),
+            signed(self.nearest_off),
+            if self.held_out { "yes" } else { "" }.into(),
+        ]
+    }
+}
+
 /// Every forecast, those of held-out cells first.
 pub fn rows(analysis: &Analysis<'_>, names: &Names) -> Vec<Row> {
     let mut rows: Vec<Row> = scored(&analysis.cells)

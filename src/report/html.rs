@@ -6,7 +6,7 @@ use super::latency::{self, CellLatency, DURATIONS};
 use super::markdown::with_spread;
 use super::table::{self, RATES};
 use super::waits::CellWaits;
-use super::{Report, ledgers, waits};
+use super::{Report, forecasts, ledgers, waits};
 use crate::analysis::{CellRuns, Comparison, Finding, Means, Summary};
 use crate::model::{Factor, Part, units};
 use minijinja::Environment;
@@ -102,6 +102,8 @@ impl Report<'_> {
             "latency_note": latency::NOTE,
             "waits": self.waits.iter().map(WaitsRow::from).collect::<Vec<_>>(),
             "waits_note": waits::NOTE,
+            "forecasts": forecasts::rows(&self.analysis, &self.names).iter().map(forecasts::Row::cells).collect::<Vec<_>>(),
+            "forecasts_note": forecasts::NOTE,
             "comparisons": self.comparison_rows(),
             "facts": self.facts,
             "invalid": self.invalid,

@@ -1,5 +1,6 @@
 //! The report as Markdown: for a pull request, a wiki, a mail.
 
+use super::forecasts;
 use super::latency::{self, DURATIONS};
 use super::table::{self, RATES};
 use super::waits::{self, Wait};
@@ -26,6 +27,7 @@ impl Report<'_> {
             }
         }
         self.rates(&mut text);
+        self.forecasts(&mut text);
         self.latency(&mut text);
         self.waited_for(&mut text);
         self.comparisons(&mut text);
@@ -73,6 +75,22 @@ impl Report<'_> {
             table::spread_is(&rows),
             what.join("; ")
         );
+    }
+
+    fn forecasts(&self, text: &mut String) {
+        let rows = forecasts::rows(&self.analysis, &self.names);
+        if rows.is_empty() {
+            return;
+        }
+        text.push_str(
+            "\n## Told before it ran\n\n| cell | said, rows/s | between | came | off | as the nearest cell | far |\n\
+             |---|--:|--:|--:|--:|--:|---|\n",
+        );
+        for row in &rows {
+            let cells = row.cells().map(|cell| escaped(&cell));
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
+        }
+        let _ = writeln!(text, "\n{}", forecasts::NOTE);
     }
 
     fn latency(&self, text: &mut String) {

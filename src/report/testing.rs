@@ -69,6 +69,7 @@ pub fn limited() -> Vec<RunRecord> {
     let quarter = Cell { db_cpus: "0.25".parse().unwrap(), ..whole.clone() };
     let cells = [(whole, Part::Cell, 8_910.0), (quarter, Part::Cell, 2_140.0)];
     let mut records = played("limits", &cells, 6, 250);
+    foretold(&mut records);
     records.iter_mut().for_each(observed::add);
     records
 }
@@ -94,6 +95,30 @@ pub fn sweep() -> Vec<RunRecord> {
     }
     cells.push((cells[0].0.clone(), Part::Twin, cells[0].2));
     played("pool-and-distance", &cells, 6, 350)
+}
+
+/// Forecasts of the later cells, as if told from the first: one good, one far off.
+fn foretold(records: &mut [RunRecord]) {
+    let Some(first) = records.iter().find(|record| record.part == Part::Cell).map(|record| record.cell.clone()) else {
+        return;
+    };
+    let others: Vec<usize> =
+        (0..records.len()).filter(|at| records[*at].block == 1 && records[*at].cell != first).collect();
+    for (number, at) in others.into_iter().enumerate() {
+        let Some(rate) = records[at].result().and_then(|run| run.phase(Phase::Data)?.rates.whole) else { continue };
+        let said = rate * if number == 0 { 1.03 } else { 1.4 };
+        let apart = crate::model::Factor::between(&first, &records[at].cell);
+        records[at].forecast = Some(Forecast {
+            rate: said,
+            low: said * 0.85,
+            high: said * 1.18,
+            from: 1,
+            nearest: first.clone(),
+            nearest_rate: 8_910.0,
+            held_out: true,
+            apart,
+        });
+    }
 }
 
 /// A warm-up and so many blocks of these cells.
