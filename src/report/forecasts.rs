@@ -72,9 +72,8 @@ pub fn facts(analysis: &Analysis<'_>, names: &Names) -> Vec<Fact> {
     let all = scored(&analysis.cells);
     let Some(scores) = Scores::of(&all) else { return Vec::new() };
     let Scores { count, median, p90, inside, nearest } = scores;
-    let cells = if count == 1 { "1 cell".into() } else { format!("{count} cells") };
     let text = format!(
-        "{cells} far from all measured before, told before they ran: half within {}, nine of ten within {}; {} inside \
+        "{count} cells far from all measured before, told before they ran: half within {}, nine of ten within {}; {} inside \
          the interval said; \"as the nearest cell\" is {} off",
         units::percent(median),
         units::percent(p90),
@@ -82,7 +81,9 @@ pub fn facts(analysis: &Analysis<'_>, names: &Names) -> Vec<Fact> {
         units::percent(nearest)
     );
     let worse = median > nearest;
-    let mut facts = vec![if worse { warning("forecast", text) } else { fact("forecast", text) }];
+    let summary = if worse { warning("forecast", text) } else { fact("forecast", text) };
+    // One or two speak for themselves.
+    let mut facts = if count > SHOWN { vec![summary] } else { Vec::new() };
     let mut worst: Vec<&Scored<'_>> = all.iter().filter(|one| one.forecast.held_out).collect();
     worst.sort_by(|a, b| b.off().abs().total_cmp(&a.off().abs()));
     facts.extend(worst.into_iter().take(SHOWN).map(|one| {

@@ -9,6 +9,7 @@ use crate::model::profiles::Profiles;
 use crate::model::{Backend, Commit, Part, Phase, Placement, Scheme, Statement};
 use crate::wire::conditions::{Conditions, CpuCheck, Setting};
 use crate::wire::emulation::{Counters, RejectedBackend};
+use crate::wire::forecast::Forecast;
 use crate::wire::measured::{LinkMeasured, Quantiles};
 use crate::wire::record::{Outcome, RunRecord};
 use crate::wire::setup::{EngineFacts, Forwarding, ImageFacts};
