@@ -64,16 +64,21 @@ pub fn evidence(record: &RunRecord) -> Option<Evidence> {
     let nothing = Observed::default();
     let observed = conditions.observed.as_ref().unwrap_or(&nothing);
     let window = Window::of(record);
-    let allowed = |check: &Option<CpuCheck>| check.as_ref().map(allowed);
-    let share = |used: &[Used], check: &Option<CpuCheck>| Some(rate(used, window?)? / allowed(check)?);
+    let may = |check: &Option<CpuCheck>| check.as_ref().map(allowed);
     let metrics = data.metrics.as_deref();
     let looks =
         window.map(|window| looks(record, window)).filter(|looks| looks.len() >= LEAST_LOOKS).unwrap_or_default();
     let asleep = |doing: &[Doing]| fraction(&looks, doing);
+    // What the machine underneath took is nobody's to use; a quota of less than what is left is not touched by it.
+    let left = 1.0 - stolen(&looks).unwrap_or(0.0);
+    let share = |used: &[Used], check: &Option<CpuCheck>| {
+        let most = processors(&check.as_ref()?.cpuset).map_or(1, |all| all.len()) as f64 * left;
+        Some((rate(used, window?)? / may(check)?.min(most.max(f64::EPSILON))).min(1.0))
+    };
     Some(Evidence {
         client_cpu: share(&observed.client, &conditions.client),
         client_thread: metrics.and_then(|metrics| Some(metrics.process.busiest.as_ref()?.share)),
-        client_processors: allowed(&conditions.client).unwrap_or(1.0),
+        client_processors: may(&conditions.client).unwrap_or(1.0),
         database_cpu: share(&observed.database, &conditions.database),
         host_cpu: host(&looks),
         shared: shares_processors(record),
@@ -126,6 +131,14 @@ fn fraction(looks: &[&Look], doing: &[Doing]) -> Option<f64> {
     };
     let all = seen(&|_| true);
     (all > 0).then(|| seen(&|one| doing.contains(&one)) as f64 / all as f64)
+}
+
+/// Of the processors' time between the first look and the last, what the machine underneath took away.
+fn stolen(looks: &[&Look]) -> Option<f64> {
+    let (first, last) = (looks.first()?.machine, looks.last()?.machine);
+    let stolen = last.stolen - first.stolen;
+    let all = stolen + (last.busy - first.busy) + (last.idle - first.idle) + (last.iowait - first.iowait);
+    (all > 0.0).then(|| stolen / all)
 }
 
 /// How busy the machine's processors were between the first look and the last. What the machine underneath took
@@ -207,6 +220,17 @@ mod tests {
         assert!((late - 0.5).abs() < 1e-9, "ends with the last reading: {late}");
         assert_eq!(rate(&used, Window { from: 5.0, to: 9.0 }), None);
         assert_eq!(rate(&[], Window { from: 0.0, to: 1.0 }), None);
+    }
+
+    #[test]
+    fn what_the_machine_underneath_took_is_nobody_s_to_use() {
+        let look = |busy, stolen, idle| Look {
+            machine: crate::wire::watched::Machine { busy, stolen, idle, ..Default::default() },
+            ..Look::default()
+        };
+        let (first, last) = (look(10.0, 1.0, 5.0), look(17.0, 2.0, 7.0));
+        assert_eq!((stolen(&[&first, &last]), host(&[&first, &last])), (Some(0.1), Some(7.0 / 9.0)));
+        assert_eq!(stolen(&[]), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The plan of a series: which cell runs when, and how long that takes. Pure: the same experiment gives the same plan.
 
-use super::{Experiment, StopRule};
-use crate::model::Part;
+use super::{Experiment, StopRule, links};
+use crate::model::{Part, Statement};
 use crate::model::cell::Cell;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -18,6 +18,10 @@ const ITEMS: f64 = 222.0;
 
 /// Bytes of disk a row takes: the tuple and its WAL.
 const BYTES_A_ROW: f64 = 200.0;
+
+/// Round trips of a line besides its items'; and how much slower than its link a record is, on a busy machine.
+const SELECTS: f64 = 2.0;
+const SLOWER: f64 = 1.3;
 
 /// To fit a budget runs are not made shorter than this, seconds.
 const SHORTEST: f64 = 5.0;
@@ -114,13 +118,24 @@ pub fn shorten(done: &[Step], left: &mut [Step], used: f64, budget: f64) -> Opti
     let mut said = None;
     for step in left.iter_mut().filter(|step| !quota(step)) {
         let Some(planned) = planned(step) else { continue };
-        let seconds = each.clamp(SHORTEST.min(planned), planned);
+        let seconds = each.clamp(shortest(&step.cell).min(planned), planned);
         if step.stop.seconds.is_some_and(|now| now - seconds > 0.1) {
             said = Some(format!("runs are shortened to {seconds:.1} s from here on, to end within the budget"));
         }
         step.stop.seconds = Some(seconds);
     }
     said
+}
+
+/// What a run needs at least, seconds: each worker's first record has to come to its end, for the second to count as
+/// well. Far away that alone takes seconds.
+fn shortest(cell: &Cell) -> f64 {
+    let rtt = links::find(&cell.link).map_or(0.0, |link| link.rtt().nanos() as f64 / 1e9);
+    let waits = match cell.statement {
+        Statement::Row => ITEMS,
+        Statement::Executemany => (ITEMS / cell.in_flight.max(1) as f64).ceil(),
+    };
+    SHORTEST.max(rtt * (waits + SELECTS) * SLOWER)
 }
 
 /// Fisher and Yates. The tiny bias of the remainder does not matter for an order.
@@ -205,6 +220,19 @@ mod tests {
         let (_, seconds) = after(40.0, 10.0, false);
         assert_eq!(seconds, [SHORTEST; 3]);
         assert_eq!(after(40.0, 90.0, false), (None, vec![8.0; 3]), "and grows back where there is time");
+        left_far(&mut steps, "rtt=20ms", 224.0 * 0.02 * SLOWER);
+        left_far(&mut steps, "rtt=80ms", 8.0);
+    }
+
+    fn left_far(steps: &mut [Step], link: &str, expected: f64) {
+        let (done, left) = steps.split_at_mut(4);
+        for step in &mut *left {
+            step.cell.db_cpus = Cpus::UNLIMITED;
+            step.cell.link = link.into();
+        }
+        shorten(done, left, 40.0, 10.0);
+        let seconds: Vec<f64> = left.iter().filter_map(|step| step.stop.seconds).collect();
+        assert!(seconds.iter().all(|one| (one - expected).abs() < 1e-9), "{link}: a record has to end: {seconds:?}");
     }
 
     #[test]
