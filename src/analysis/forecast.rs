@@ -101,6 +101,10 @@ struct Known<'a> {
     processors: Processors,
     /// Rows a record becomes.
     rows: f64,
+    /// What is left of the time of a row: waiting for the disk, for locks, for the kernel.
+    left: f64,
+    /// Where the demands alone say less than was measured: how many times as much that was.
+    factor: f64,
 }
 
 impl<'a> Known<'a> {
@@ -117,7 +121,9 @@ impl<'a> Known<'a> {
         let of = |check: &Option<CpuCheck>| check.as_ref().map(allowed);
         let machine = conditions.engine.processors.max(1) as f64;
         let shared = evidence(runs[0])?.shared;
-        Some(Self {
+        let mut known = Self {
+            left: 0.0,
+            factor: 1.0,
             cell: cell.cell,
             rate: rows_a_second,
             client: used(|run| run.conditions.observed.as_ref().map_or(&[], |seen| &seen.client))?,
@@ -134,7 +140,19 @@ impl<'a> Known<'a> {
                 let data = run.result()?.phase(Phase::Data)?;
                 (data.records > 0).then(|| data.rows as f64 / data.records as f64)
             })?,
-        })
+        };
+        known.calibrate();
+        Some(known)
+    }
+
+    /// So that the network says of this cell what was measured of it.
+    fn calibrate(&mut self) {
+        let (stations, fixed) = network(self.cell, self.processors, self.client, self.database);
+        let (connections, besides) = (workers(self.cell) as usize, fixed + self.on_the_way());
+        match delay_for(self.rate, connections, &stations).filter(|delay| *delay >= besides) {
+            Some(delay) => self.left = delay - besides,
+            None => self.factor = self.rate / throughput(connections, &stations, besides),
+        }
     }
 
     /// What each connection waits a row for the way there and back.
@@ -240,15 +258,6 @@ fn by_network(target: &Target<'_>, known: &[Known<'_>]) -> Option<f64> {
 
 /// What the target does if everything else is as in this cell.
 fn from_one(target: &Target<'_>, one: &Known<'_>, alike: &[&Known<'_>], crowding: &Crowding) -> f64 {
-    let (stations, fixed) = network(one.cell, one.processors, one.client, one.database);
-    // What is left of the measured time: waiting for the disk, for locks, for the kernel.
-    let (left, factor) = match delay_for(one.rate, workers(one.cell) as usize, &stations) {
-        Some(delay) => ((delay - fixed - one.on_the_way()).max(0.0), 1.0),
-        None => {
-            let most = throughput(workers(one.cell) as usize, &stations, fixed + one.on_the_way());
-            (0.0, one.rate / most)
-        }
-    };
     let of_scheme = alike
         .iter()
         .filter(|other| other.cell.scheme == target.cell.scheme)
@@ -265,8 +274,8 @@ fn from_one(target: &Target<'_>, one: &Known<'_>, alike: &[&Known<'_>], crowding
     for _ in 0..20 {
         let database = one.database * crowding.at(present) / crowding.at(one.present());
         let (stations, fixed) = network(target.cell, target.processors, client, database);
-        let delay = (fixed + left + asleep + way).max(0.0);
-        rate = factor * throughput(workers(target.cell) as usize, &stations, delay);
+        let delay = (fixed + one.left + asleep + way).max(0.0);
+        rate = one.factor * throughput(workers(target.cell) as usize, &stations, delay);
         let now = (workers(target.cell) - rate * way).max(0.5);
         present = (present * now).sqrt();
     }

@@ -26,11 +26,11 @@ pub fn throughput(connections: usize, stations: &[Station], delay: f64) -> f64 {
     let mut queues = vec![0.0; stations.len()];
     let mut rate = 0.0;
     for present in 1..=connections {
-        let times: Vec<f64> =
-            stations.iter().zip(&queues).map(|(station, queue)| station.demand * (1.0 + queue)).collect();
-        rate = present as f64 / (delay + times.iter().sum::<f64>()).max(1e-9);
-        for (queue, time) in queues.iter_mut().zip(times) {
-            *queue = rate * time;
+        let time = |station: &Station, queue: f64| station.demand * (1.0 + queue);
+        let all: f64 = stations.iter().zip(&queues).map(|(station, queue)| time(station, *queue)).sum();
+        rate = present as f64 / (delay + all).max(1e-9);
+        for (queue, station) in queues.iter_mut().zip(stations) {
+            *queue = rate * time(station, *queue);
         }
     }
     rate

@@ -1,8 +1,8 @@
 //! The plan of a series: which cell runs when, and how long that takes. Pure: the same experiment gives the same plan.
 
 use super::{Experiment, StopRule, links};
-use crate::model::{Part, Statement};
 use crate::model::cell::Cell;
+use crate::model::{Part, Statement};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
