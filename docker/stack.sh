@@ -204,6 +204,7 @@ check_results() {
   [ ! -e "$2" ] || wanted='"sum": *109372318600' # hundredths
   for file in "$1"/results/*/run-*.json; do
     grep -q '"verified": *true' "$file" || die "e2e: $file is not verified."
+    case $file in */run-000.json) continue ;; esac # the warm-up ends after seconds, whatever it has done by then
     tr -d '\n' <"$file" | grep -Eq "$wanted" || die "e2e: $file does not hold $wanted."
   done
   for scheme in threads async processes; do
