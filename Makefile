@@ -36,7 +36,7 @@ clean: ## Free this project's images and volumes; results stay
 	@docker/stack.sh clean
 
 ##@ For developers
-.PHONY: test fmt lint unit bench test-e2e test-verdict test-link test-netem build images-test
+.PHONY: test fmt lint unit bench test-e2e test-verdict test-noise test-forecasts test-link test-netem build images-test
 test: images-test ## Everything CI runs: format, lints, docs, the stack end to end, all tests
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
@@ -54,14 +54,18 @@ lint: ## Format check and lints
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 unit: ## Only the tests that need no engine
 	$(CARGO) test --locked --lib --bins
-bench: images ## Ratios against pgbench, speeds of SF1, what metrics cost (20 minutes; wants a quiet machine)
+bench: images ## Ratios against pgbench and psql, of statement kinds far away, of metrics; SF1 (an hour; wants a quiet machine)
 	docker/stack.sh with cargo bench --locked --bench ratios
 	$(CARGO) bench --locked --bench telemetry
 test-e2e: images ## One pass of the whole stack
 	docker/stack.sh e2e
-test-verdict: images ## Cells whose bound is known: are they named? (half an hour; wants a quiet machine)
+test-verdict: images ## Cells whose bound is known: are they named? (an hour and more; wants a quiet machine)
 	tests/slow-sync/build.sh
 	cargo test --locked --test verdict -- --ignored --nocapture
+test-noise: images ## Are differences found that are there, and only those? (half an hour and more; wants a quiet machine)
+	cargo test --locked --test noise -- --ignored --nocapture
+test-forecasts: images ## How good are forecasts over the experiments here? (half an hour; wants a quiet machine)
+	cargo test --locked --test forecasts -- --ignored --nocapture
 test-link: ## The link's whole table by nfqueue, minutes long, on a machine that does nothing else (root)
 	cargo test --locked --test link_table -- --ignored --nocapture --test-threads=1 nfqueue_keeps
 test-netem: ## The same for netem, and against nfqueue, where the kernel or INGEST_LAB_SHARED has netem (root)

@@ -84,6 +84,8 @@ down() {
     [ -n "$(docker inspect -f '{{index .Config.Labels "com.docker.compose.project"}}' "$id" 2>/dev/null)" ] || docker rm -fv "$id" >/dev/null 2>&1 || true
   done
   compose down --remove-orphans "$@"
+  # The lab's own volumes are not the compose project's.
+  [ "${1:-}" != --volumes ] || docker volume ls -q --filter "label=ingest-lab.stack=$INGEST_LAB_PROJECT" | xargs -r docker volume rm >/dev/null
 }
 
 with() {

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)] // in a test, a panic with its line is the message
 
 use ingest_lab::model::checksum::{ITEM_FACTOR, PRIME, RECORD_FACTOR, ROOT, Tally, element};
-use ingest_lab::model::{Commit, Phase, Reader, Scheme, Stage, Statement};
+use ingest_lab::model::{Commit, Phase, Protocol, Reader, Scheme, Stage, Statement};
 use ingest_lab::wire::exit::Exit;
 use ingest_lab::wire::metrics::PhaseMetrics;
 use ingest_lab::wire::{Job, Line, RunResult, SCHEMA};
@@ -137,6 +137,7 @@ fn every_word_a_job_can_hold_is_named() {
     all(&Scheme::ALL.iter().map(|word| word.word()).collect::<Vec<_>>(), "scheme");
     all(&Statement::ALL.iter().map(|word| word.word()).collect::<Vec<_>>(), "statement");
     all(&Commit::ALL.iter().map(|word| word.word()).collect::<Vec<_>>(), "commit");
+    all(&Protocol::ALL.iter().map(|word| word.word()).collect::<Vec<_>>(), "protocol");
     all(&Reader::ALL.iter().map(|word| word.word()).collect::<Vec<_>>(), "reader");
     all(&Phase::ALL.iter().map(|word| word.word()).collect::<Vec<_>>(), "phases");
 }

@@ -36,6 +36,8 @@ fn a_delay_is_an_rtt_and_each_direction_has_its_own() {
     let [up, down] = counters(&network);
     assert!(up.packets > 50 && up.delayed == up.packets && down.delayed == down.packets);
     assert_eq!((up.dropped_unasked, down.dropped_unasked, up.dropped_asked), (Some(0), Some(0), 0));
+    // Fifty exchanges, and one before them that isn't counted.
+    assert!((50..=53).contains(&up.rounds.unwrap()) && (50..=53).contains(&down.rounds.unwrap()), "{up:?} {down:?}");
     assert!(agent.end(Signal::SIGTERM));
     assert_eq!(network.traces(), "");
 }

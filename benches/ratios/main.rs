@@ -1,23 +1,48 @@
-//! `make bench`: how the ingester compares with pgbench doing the same statements, and how fast SF1 is read and made.
+//! `make bench`: how the ingester compares with pgbench and psql doing the same, what each statement kind makes of a
+//! distance, what metrics cost, and how fast SF1 is read and made.
 //!
-//! Both sides run in containers on the same network, through the same link, on the same CPU, with the same number of
-//! threads and connections; the database has a CPU of its own. Sides alternate; ratios are of neighbours in time.
-//! Needs the stack (`docker/stack.sh with cargo bench` brings it up), two CPUs and a quiet machine.
-//! Settings: BENCH_PAIRS (10), BENCH_LINES (1200: about 20 s a side), BENCH_ONLY (pgbench, metrics; both).
+//! Both sides run in containers on the same network, through the same link, on the same CPU; the database has a CPU of
+//! its own. Sides alternate; ratios are of neighbours in time. Needs the stack (`docker/stack.sh with cargo bench`
+//! brings it up), two CPUs and a quiet machine.
+//! Settings: BENCH_ONLY (pgbench, metrics, far-away, copy; all), BENCH_PAIRS (10), BENCH_LINES (1200 for pgbench and
+//! metrics, 15000 for the others: about 20 s a side).
 
+mod against_copy;
 mod against_pgbench;
 mod container;
+mod far_away;
+mod metrics;
+mod ring;
 mod sf1;
+
+use anyhow::Result;
+use ring::Ring;
+
+/// A bench: its name, how many lines make a run of about 20 s, and what it does.
+type Bench = (&'static str, usize, fn(&Ring, usize) -> Result<()>);
+
+const BENCHES: [Bench; 4] = [
+    ("pgbench", 1_200, against_pgbench::compare),
+    ("metrics", 1_200, metrics::compare),
+    ("far-away", 15_000, far_away::compare),
+    ("copy", 15_000, against_copy::compare),
+];
 
 fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> Result<()> {
     // `cargo test --all-targets` runs benches, too, with --test: there is nothing to measure then.
     if std::env::args().any(|argument| argument == "--test") {
         return Ok(());
     }
     sf1::speeds()?;
-    against_pgbench::compare(setting("BENCH_PAIRS", 10), setting("BENCH_LINES", 1_200))
+    let only = std::env::var("BENCH_ONLY").ok();
+    for (name, lines, compare) in BENCHES {
+        if only.as_deref().is_none_or(|only| only == name) {
+            Ring::with(setting("BENCH_LINES", lines), |ring| compare(ring, setting("BENCH_PAIRS", 10)))?;
+        }
+    }
+    Ok(())
 }

@@ -21,9 +21,19 @@ pub struct CellRuns<'a> {
 }
 
 impl<'a> CellRuns<'a> {
-    /// The results that count.
+    /// The runs that count.
+    pub fn valid_runs(&self) -> impl Iterator<Item = &'a RunRecord> + '_ {
+        self.runs.iter().copied().filter(|run| run.is_valid())
+    }
+
+    /// Their results.
     pub fn valid(&self) -> impl Iterator<Item = &'a RunResult> + '_ {
-        self.runs.iter().filter(|run| run.is_valid()).filter_map(|run| run.result())
+        self.valid_runs().filter_map(RunRecord::result)
+    }
+
+    /// The median of a figure over the runs that count.
+    pub fn median(&self, figure: impl Fn(&RunRecord) -> Option<f64>) -> Option<f64> {
+        Summary::of(self.valid_runs().filter_map(figure)).map(|summary| summary.median)
     }
 
     /// A figure over the runs that count.
@@ -38,8 +48,7 @@ impl<'a> CellRuns<'a> {
 
     /// The same by block.
     pub fn by_block(&self) -> BTreeMap<usize, f64> {
-        let valid = self.runs.iter().filter(|run| run.is_valid());
-        valid.filter_map(|run| Some((run.block, steady(run.result()?)?))).collect()
+        self.valid_runs().filter_map(|run| Some((run.block, steady(run.result()?)?))).collect()
     }
 
     /// What cells measured under the same conditions have in common: their runs scatter alike.
@@ -69,7 +78,8 @@ pub fn cells(records: &[RunRecord]) -> Vec<CellRuns<'_>> {
     }
     cells.sort_by_cached_key(|runs| {
         let cell = runs.cell;
-        let sent = (cell.statement, cell.in_flight, cell.commit, cell.reader, cell.pool, cell.inject);
+        let sizes = (cell.in_flight, cell.batch, cell.chunk, cell.protocol);
+        let sent = (cell.statement, sizes, cell.commit, cell.reader, cell.pool, cell.inject);
         (runs.part, runs.environment(), sent, cell.scheme)
     });
     cells

@@ -7,18 +7,13 @@
 
 use super::cells::CellRuns;
 use super::compare;
-use super::evidence::{Window, allowed, rate, round_trips};
+use super::demand::{Demand, round_trip};
+use super::evidence::allowed;
 use super::limit::Limit;
 use super::scatter::Scatters;
-use super::summary::Summary;
 use super::verdict::Bound;
-use crate::model::cell::{Cell, LOCAL};
+use crate::model::cell::{CONTROL, Cell, LOCAL};
 use crate::model::{Factor, Part, Switch};
-use crate::wire::record::RunRecord;
-use crate::wire::watched::{Observed, Used};
-
-/// The link that leads through the emulator and adds nothing: what a nearby cell's longer way is compared with.
-pub const CONTROL: &str = "local-queued";
 
 /// From this elasticity on the rate hangs on a resource most of all.
 const MOST_OF_IT: f64 = 0.5;
@@ -33,15 +28,11 @@ pub struct Influence {
     /// Elasticity of the rate to the resource, with a 95 % interval; of `synchronous_commit` the part of a row's time
     /// that goes with it.
     pub elasticity: (f64, f64, f64),
-    /// Pairs of runs behind it.
-    pub pairs: usize,
 }
 
 /// What a cell's rate hangs on.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Diagnosis<'a> {
-    /// Which cell.
-    pub cell: &'a Cell,
+pub struct Diagnosis {
     /// Every change that six blocks or more have.
     pub influences: Vec<Influence>,
     /// What the influences leave of 1: below zero where they overlap.
@@ -52,9 +43,9 @@ pub struct Diagnosis<'a> {
     pub by_ledgers: Option<Bound>,
 }
 
-impl<'a> Diagnosis<'a> {
+impl Diagnosis {
     /// Of a series that changes one resource of its first cell at a time; none where it does not.
-    pub fn of(cells: &[CellRuns<'a>], scatters: &Scatters<'_, 'a>) -> Option<Self> {
+    pub fn of(cells: &[CellRuns<'_>], scatters: &Scatters<'_, '_>) -> Option<Self> {
         let first = cells.iter().find(|cell| cell.part == Part::Twin)?.cell;
         let base = cells.iter().find(|cell| cell.part == Part::Cell && cell.cell == first)?;
         let is_injected = |cell: &&CellRuns<'_>| {
@@ -65,12 +56,16 @@ impl<'a> Diagnosis<'a> {
         let changed = cells.iter().filter(|cell| cell.part == Part::Cell && cell.cell != first);
         let influences: Vec<Influence> =
             changed.filter_map(|cell| influence(base, &own, cell, cells, scatters)).collect();
-        let found = Self { cell: first, undiagnosed: 1.0, bound: None, by_ledgers: None, influences };
+        // Two ways to take from one resource count once.
+        let strongest = |factors: &[Factor]| {
+            let of_these = influences.iter().filter(|one| factors.contains(&one.factor));
+            of_these.map(|one| one.elasticity.0).reduce(f64::max)
+        };
         let shares: Vec<(Bound, f64)> = [
-            (Bound::ClientCpu, found.strongest(&[Factor::Inject, Factor::ClientCpus])),
-            (Bound::DatabaseCpu, found.strongest(&[Factor::DbCpus])),
-            (Bound::RoundTrips, found.strongest(&[Factor::Link])),
-            (Bound::DatabaseIo, found.strongest(&[Factor::SynchronousCommit])),
+            (Bound::ClientCpu, strongest(&[Factor::Inject, Factor::ClientCpus])),
+            (Bound::DatabaseCpu, strongest(&[Factor::DbCpus])),
+            (Bound::RoundTrips, strongest(&[Factor::Link])),
+            (Bound::DatabaseIo, strongest(&[Factor::SynchronousCommit])),
         ]
         .into_iter()
         .filter_map(|(bound, share)| Some((bound, share?)))
@@ -80,14 +75,8 @@ impl<'a> Diagnosis<'a> {
             undiagnosed: 1.0 - shares.iter().map(|(_, share)| share.max(0.0)).sum::<f64>(),
             bound: most.filter(|(_, share)| *share >= MOST_OF_IT).map(|(bound, _)| bound),
             by_ledgers: Limit::of(base).map(|limit| limit.bound),
-            ..found
+            influences,
         })
-    }
-
-    /// The largest elasticity to any of these: two ways to take from one resource count once.
-    fn strongest(&self, factors: &[Factor]) -> Option<f64> {
-        let of_these = self.influences.iter().filter(|one| factors.contains(&one.factor));
-        of_these.map(|one| one.elasticity.0).reduce(f64::max)
     }
 
     /// Whether both ways say the same; none where one of them says nothing.
@@ -96,55 +85,6 @@ impl<'a> Diagnosis<'a> {
         let one_thread = one == Bound::ClientCpu && other == Bound::ClientThread;
         Some(one == other || one_thread)
     }
-}
-
-/// What a row takes in a cell: medians over its valid runs.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Demand {
-    /// Client CPU time, seconds.
-    pub client: f64,
-    /// Database CPU time, seconds.
-    pub database: f64,
-    /// Round trips.
-    pub trips: f64,
-    /// A connection's time, seconds.
-    pub row: f64,
-    /// A round trip, seconds.
-    pub rtt: f64,
-    /// Processors' worth of time the client may use …
-    pub client_may: f64,
-    /// … and the database.
-    pub database_may: f64,
-}
-
-impl Demand {
-    /// Of a cell; none where no valid run was looked at.
-    pub fn of(cell: &CellRuns<'_>) -> Option<Self> {
-        let rate_of = cell.rate()?.median;
-        type Side = fn(&Observed) -> &Vec<Used>;
-        let a_row = |side: Side| {
-            median(cell, &|run| rate(side(run.conditions.observed.as_ref()?), Window::of(run)?))
-                .map(|used| used / rate_of)
-        };
-        Some(Self {
-            row: cell.cell.pool as f64 / rate_of,
-            client: a_row(|seen| &seen.client)?,
-            database: a_row(|seen| &seen.database)?,
-            trips: median(cell, &round_trips)?,
-            rtt: median(cell, &round_trip)?,
-            client_may: median(cell, &|run| run.conditions.client.as_ref().map(allowed))?,
-            database_may: median(cell, &|run| run.conditions.database.as_ref().map(allowed))?,
-        })
-    }
-}
-
-fn round_trip(run: &RunRecord) -> Option<f64> {
-    Some(run.conditions.round_trip()?.p50 as f64 / 1e9)
-}
-
-fn median(cell: &CellRuns<'_>, figure: &dyn Fn(&RunRecord) -> Option<f64>) -> Option<f64> {
-    let valid = cell.runs.iter().filter(|run| run.is_valid());
-    Summary::of(valid.filter_map(|run| figure(run))).map(|summary| summary.median)
 }
 
 fn influence(
@@ -170,7 +110,7 @@ fn influence(
     let of = elasticity(factor, own, against, changed)?;
     let ends = [of(ratio.low), of(ratio.high)];
     let elasticity = (of(ratio.ratio), ends[0].min(ends[1]), ends[0].max(ends[1]));
-    Some(Influence { factor, cell: changed.cell.clone(), elasticity, pairs: ratio.pairs })
+    Some(Influence { factor, cell: changed.cell.clone(), elasticity })
 }
 
 /// From the ratio of rates to the elasticity.
@@ -190,17 +130,17 @@ fn elasticity(
             logarithmic(own.client / (own.client + more))
         }
         Factor::ClientCpus => {
-            let may = median(changed, &|run| run.conditions.client.as_ref().map(allowed))?;
+            let may = changed.median(|run| run.conditions.client.as_ref().map(allowed))?;
             logarithmic(may / own.client_may)
         }
         Factor::DbCpus => {
-            let may = median(changed, &|run| run.conditions.database.as_ref().map(allowed))?;
+            let may = changed.median(|run| run.conditions.database.as_ref().map(allowed))?;
             logarithmic(may / own.database_may)
         }
         Factor::Pool => logarithmic(changed.cell.pool as f64 / against.cell.pool as f64),
         // How much of an added wait shows in a connection's time a row, for the wait there is.
         Factor::Link => {
-            let added = own.trips * (median(changed, &round_trip)? - median(against, &round_trip)?);
+            let added = own.trips * (changed.median(round_trip)? - against.median(round_trip)?);
             let a_row = against.cell.pool as f64 / against.rate()?.median;
             let way = own.trips * own.rtt / own.row;
             (added > 0.0).then(|| Box::new(move |ratio: f64| a_row * (1.0 / ratio - 1.0) / added * way) as Box<_>)

@@ -6,15 +6,16 @@
 
 use super::verdict::Evidence;
 use crate::model::limits::processors;
-use crate::model::{Phase, Stage, Statement};
+use crate::model::{Commit, Phase, Stage, Statement};
 use crate::wire::conditions::CpuCheck;
 use crate::wire::metrics::PhaseMetrics;
 use crate::wire::record::RunRecord;
-use crate::wire::watched::{Doing, Look, Observed, Used};
+use crate::wire::setup::LinkStatus;
+use crate::wire::watched::{Doing, Look, Machine, Observed, Used};
 use crate::wire::{PhaseResult, Steady};
 
 /// Of fewer looks no share is told: one look more or less would be a twentieth.
-const LEAST_LOOKS: usize = 20;
+pub const LEAST_LOOKS: usize = 20;
 
 /// From when to when, seconds on the machine's monotonic clock.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,7 +73,7 @@ pub fn evidence(record: &RunRecord) -> Option<Evidence> {
     // What the machine underneath took is nobody's to use; a quota of less than what is left is not touched by it.
     let left = 1.0 - stolen(&looks).unwrap_or(0.0);
     let share = |used: &[Used], check: &Option<CpuCheck>| {
-        let most = processors(&check.as_ref()?.cpuset).map_or(1, |all| all.len()) as f64 * left;
+        let most = processors_of(check.as_ref()?) * left;
         Some((rate(used, window?)? / may(check)?.min(most.max(f64::EPSILON))).min(1.0))
     };
     Some(Evidence {
@@ -92,11 +93,16 @@ pub fn evidence(record: &RunRecord) -> Option<Evidence> {
 
 /// Processors' worth of time that a side may have: what its control group holds, on the processors it may run on.
 pub fn allowed(check: &CpuCheck) -> f64 {
-    let processors = processors(&check.cpuset).map_or(1, |all| all.len()) as f64;
+    let processors = processors_of(check);
     check.cgroup.and_then(|cgroup| cgroup.count()).map_or(processors, |quota| quota.min(processors))
 }
 
-fn shares_processors(record: &RunRecord) -> bool {
+fn processors_of(check: &CpuCheck) -> f64 {
+    processors(&check.cpuset).map_or(1, |all| all.len()) as f64
+}
+
+/// Client and database run on some of the same processors.
+pub fn shares_processors(record: &RunRecord) -> bool {
     let sides = [&record.conditions.client, &record.conditions.database];
     let [client, database] =
         sides.map(|check| check.as_ref().and_then(|check| processors(&check.cpuset)).unwrap_or_default());
@@ -133,21 +139,30 @@ fn fraction(looks: &[&Look], doing: &[Doing]) -> Option<f64> {
     (all > 0).then(|| seen(&|one| doing.contains(&one)) as f64 / all as f64)
 }
 
-/// Of the processors' time between the first look and the last, what the machine underneath took away.
-fn stolen(looks: &[&Look]) -> Option<f64> {
+/// The processors' time between the first look and the last.
+fn passed(looks: &[&Look]) -> Option<Machine> {
     let (first, last) = (looks.first()?.machine, looks.last()?.machine);
-    let stolen = last.stolen - first.stolen;
-    let all = stolen + (last.busy - first.busy) + (last.idle - first.idle) + (last.iowait - first.iowait);
-    (all > 0.0).then(|| stolen / all)
+    Some(Machine {
+        busy: last.busy - first.busy,
+        idle: last.idle - first.idle,
+        iowait: last.iowait - first.iowait,
+        stolen: last.stolen - first.stolen,
+        ..Machine::default()
+    })
 }
 
-/// How busy the machine's processors were between the first look and the last. What the machine underneath took
-/// away is nobody's to use.
+/// What of it the machine underneath took away.
+fn stolen(looks: &[&Look]) -> Option<f64> {
+    let passed = passed(looks)?;
+    let all = passed.stolen + passed.busy + passed.idle + passed.iowait;
+    (all > 0.0).then(|| passed.stolen / all)
+}
+
+/// How busy the processors were. What the machine underneath took away is nobody's to use.
 fn host(looks: &[&Look]) -> Option<f64> {
-    let (first, last) = (looks.first()?.machine, looks.last()?.machine);
-    let busy = last.busy - first.busy;
-    let all = busy + (last.idle - first.idle) + (last.iowait - first.iowait);
-    (all > 0.0).then(|| busy / all)
+    let passed = passed(looks)?;
+    let all = passed.busy + passed.idle + passed.iowait;
+    (all > 0.0).then(|| passed.busy / all)
 }
 
 /// Bytes through the link since the data phase began, headers and all, of what the agent says it lets through; the
@@ -161,6 +176,15 @@ fn bandwidth(observed: &Observed, record: &RunRecord, seconds: f64) -> Option<f6
         Some(bytes as f64 * 8.0 / seconds / way.rate.bits_per_second()? as f64)
     });
     parts.reduce(f64::max)
+}
+
+/// Round trips a row of the data phase, as the link counted them on their way up; none where it did not. What
+/// happened before the phase, connecting among it, is not in it.
+pub fn rounds_on_the_link(record: &RunRecord) -> Option<f64> {
+    let observed = record.conditions.observed.as_ref()?;
+    let rounds = |status: &LinkStatus| status.emulation.up.as_ref()?.rounds;
+    let [before, after] = [rounds(observed.link_at_data.as_ref()?)?, rounds(record.conditions.link.as_ref()?)?];
+    Some(after.saturating_sub(before) as f64 / data(record)?.rows.max(1) as f64)
 }
 
 /// Round trips a second times the round trip, of all connections' time (Little's law).
@@ -177,7 +201,7 @@ pub fn round_trips(record: &RunRecord) -> Option<f64> {
         metrics.stages.iter().find(|summary| summary.stage == stage).map_or(0.0, |summary| summary.count as f64)
     };
     let executes = count(Stage::Execute);
-    let trips = trips(job.statement, job.in_flight as f64, data.rows as f64 / executes.max(1.0));
+    let trips = trips(job.statement, job.commit, job.in_flight as f64, data.rows as f64 / executes.max(1.0));
     let all =
         count(Stage::Begin) + count(Stage::Select) + executes * trips.execute + count(Stage::Commit) * trips.commit;
     Some(all / data.rows.max(1) as f64)
@@ -190,14 +214,19 @@ struct Trips {
 }
 
 /// `executemany` waits whenever as many requests as it may have are under way; what fits into one such window takes
-/// COMMIT along.
-fn trips(statement: Statement, in_flight: f64, rows_an_execute: f64) -> Trips {
+/// its line's COMMIT along.
+fn trips(statement: Statement, commit: Commit, in_flight: f64, rows_an_execute: f64) -> Trips {
     match statement {
         Statement::Row => Trips { execute: 1.0, commit: 1.0 },
         Statement::Executemany => {
             let windows = (rows_an_execute / in_flight.max(1.0)).ceil().max(1.0);
-            Trips { execute: windows, commit: if windows > 1.0 { 1.0 } else { 0.0 } }
+            let alone = windows > 1.0 || commit == Commit::Chunk;
+            Trips { execute: windows, commit: if alone { 1.0 } else { 0.0 } }
         }
+        // All INSERTs go out before the first answer is waited for, COMMIT behind them.
+        Statement::Multirow | Statement::Unnest => Trips { execute: 1.0, commit: 0.0 },
+        // COPY waits for leave to send, then for the end; COMMIT goes out with that.
+        Statement::Copy => Trips { execute: 2.0, commit: 0.0 },
     }
 }
 
@@ -225,7 +254,7 @@ mod tests {
     #[test]
     fn what_the_machine_underneath_took_is_nobody_s_to_use() {
         let look = |busy, stolen, idle| Look {
-            machine: crate::wire::watched::Machine { busy, stolen, idle, ..Default::default() },
+            machine: Machine { busy, stolen, idle, ..Default::default() },
             ..Look::default()
         };
         let (first, last) = (look(10.0, 1.0, 5.0), look(17.0, 2.0, 7.0));
@@ -236,9 +265,21 @@ mod tests {
     #[test]
     fn windows_of_executemany_are_round_trips_and_a_commit_may_travel_along() {
         let of = |in_flight, rows| {
-            let trips = trips(Statement::Executemany, in_flight, rows);
+            let trips = trips(Statement::Executemany, Commit::Record, in_flight, rows);
             (trips.execute, trips.commit)
         };
         assert_eq!((of(100.0, 222.0), of(500.0, 222.0), of(222.0, 222.0)), ((3.0, 1.0), (1.0, 0.0), (1.0, 0.0)));
+    }
+
+    #[test]
+    fn a_chunk_of_many_rows_is_one_round_trip_and_copy_waits_for_leave_to_send() {
+        let of = |statement, commit| {
+            let trips = trips(statement, commit, 300.0, 222.0);
+            (trips.execute, trips.commit)
+        };
+        assert_eq!(of(Statement::Multirow, Commit::Chunk), (1.0, 0.0));
+        assert_eq!(of(Statement::Unnest, Commit::Record), (1.0, 0.0));
+        assert_eq!(of(Statement::Copy, Commit::Chunk), (2.0, 0.0));
+        assert_eq!(of(Statement::Executemany, Commit::Chunk), (1.0, 1.0), "a chunk's COMMIT goes by itself");
     }
 }

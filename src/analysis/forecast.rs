@@ -9,13 +9,13 @@
 //! A cell's own figures enter only as of the cells measured before; nothing is fitted to what is forecast.
 
 use super::cells::{CellRuns, cells};
-use super::evidence::{Window, allowed, evidence, rate, round_trips};
+use super::demand::Demand;
+use super::evidence::shares_processors;
 use super::queueing::{Station, delay_for, throughput};
 use super::student::two_sided;
 use super::summary::Summary;
 use crate::model::cell::Cell;
 use crate::model::{Factor, Part, Phase, Placement, Scheme};
-use crate::wire::conditions::CpuCheck;
 use crate::wire::forecast::Forecast;
 use crate::wire::record::RunRecord;
 
@@ -83,20 +83,15 @@ struct Processors {
     shared: Option<f64>,
 }
 
-/// A measured cell: medians over its valid runs, seconds.
+/// A measured cell.
 #[derive(Debug, Clone)]
 struct Known<'a> {
     cell: &'a Cell,
     /// Rows a second.
     rate: f64,
-    /// Client CPU time a row.
-    client: f64,
-    /// Database CPU time a row.
-    database: f64,
-    /// Round trips a row, and how long one takes.
-    trips: f64,
-    rtt: f64,
-    /// Of it what was asked for.
+    /// What a row takes.
+    demand: Demand,
+    /// Of the round trip, what was asked for, seconds.
     asked: f64,
     processors: Processors,
     /// Rows a record becomes.
@@ -109,37 +104,25 @@ struct Known<'a> {
 
 impl<'a> Known<'a> {
     fn of(cell: &CellRuns<'a>) -> Option<Self> {
-        let runs: Vec<&RunRecord> = cell.runs.iter().copied().filter(|run| run.is_valid()).collect();
-        let median = |figure: &dyn Fn(&RunRecord) -> Option<f64>| {
-            Summary::of(runs.iter().filter_map(|run| figure(run))).map(|summary| summary.median)
-        };
-        let rows_a_second = cell.rate()?.median;
-        let used = |side: fn(&RunRecord) -> &[crate::wire::watched::Used]| {
-            median(&|run| rate(side(run), Window::of(run)?)).map(|processors| processors / rows_a_second)
-        };
-        let conditions = &runs.first()?.conditions;
-        let of = |check: &Option<CpuCheck>| check.as_ref().map(allowed);
-        let machine = conditions.engine.processors.max(1) as f64;
-        let shared = evidence(runs[0])?.shared;
+        let demand = Demand::of(cell)?;
+        let first = cell.valid_runs().next()?;
+        let machine = first.conditions.engine.processors.max(1) as f64;
         let mut known = Self {
             left: 0.0,
             factor: 1.0,
             cell: cell.cell,
-            rate: rows_a_second,
-            client: used(|run| run.conditions.observed.as_ref().map_or(&[], |seen| &seen.client))?,
-            database: used(|run| run.conditions.observed.as_ref().map_or(&[], |seen| &seen.database))?,
-            trips: median(&round_trips)?,
-            rtt: median(&|run| Some(run.conditions.round_trip()?.p50 as f64 / 1e9))?,
+            rate: cell.rate()?.median,
             asked: cell.rtt as f64 / 1e9,
             processors: Processors {
-                client: of(&conditions.client)?,
-                database: of(&conditions.database)?,
-                shared: shared.then_some(machine),
+                client: demand.client_may,
+                database: demand.database_may,
+                shared: shares_processors(first).then_some(machine),
             },
-            rows: median(&|run| {
+            rows: cell.median(|run| {
                 let data = run.result()?.phase(Phase::Data)?;
                 (data.records > 0).then(|| data.rows as f64 / data.records as f64)
             })?,
+            demand,
         };
         known.calibrate();
         Some(known)
@@ -147,7 +130,7 @@ impl<'a> Known<'a> {
 
     /// So that the network says of this cell what was measured of it.
     fn calibrate(&mut self) {
-        let (stations, fixed) = network(self.cell, self.processors, self.client, self.database);
+        let (stations, fixed) = network(self.cell, self.processors, self.demand.client, self.demand.database);
         let (connections, besides) = (workers(self.cell) as usize, fixed + self.on_the_way());
         match delay_for(self.rate, connections, &stations).filter(|delay| *delay >= besides) {
             Some(delay) => self.left = delay - besides,
@@ -157,7 +140,7 @@ impl<'a> Known<'a> {
 
     /// What each connection waits a row for the way there and back.
     fn on_the_way(&self) -> f64 {
-        self.trips * self.rtt
+        self.demand.trips * self.demand.rtt
     }
 
     /// Connections that are not on the way, on average (Little's law): as many as crowd the database.
@@ -184,7 +167,8 @@ impl<'a> Target<'a> {
         let Ahead { cell, rtt, processors: machine } = ahead;
         // What the path takes by itself; where nothing is delayed it has no emulator in it.
         let alike = |one: &&Known<'_>| (one.asked > 0.0) == (rtt > 0.0);
-        let own = Summary::of(known.iter().filter(alike).map(|one| one.rtt - one.asked)).map_or(0.0, |own| own.median);
+        let own =
+            Summary::of(known.iter().filter(alike).map(|one| one.demand.rtt - one.asked)).map_or(0.0, |own| own.median);
         let placed = known.iter().find(|one| one.cell.placement == cell.placement).map(|one| one.processors);
         let machine = machine.max(1) as f64;
         let each = if cell.placement == Placement::Pinned { (machine / 2.0).max(1.0) } else { machine };
@@ -202,7 +186,7 @@ impl<'a> Target<'a> {
     }
 
     fn from(known: &Known<'a>) -> Self {
-        Self { cell: known.cell, rtt: known.rtt, processors: known.processors }
+        Self { cell: known.cell, rtt: known.demand.rtt, processors: known.processors }
     }
 
     /// How many times as much of a factor one has as the other; 1 where it has no size.
@@ -210,7 +194,9 @@ impl<'a> Target<'a> {
         let (mine, theirs) = match factor {
             Factor::Pool => (self.cell.pool as f64, known.cell.pool as f64),
             Factor::InFlight => (self.cell.in_flight as f64, known.cell.in_flight as f64),
-            Factor::Link => (self.rtt, known.rtt),
+            Factor::Batch => (self.cell.batch as f64, known.cell.batch as f64),
+            Factor::Chunk => (self.cell.chunk as f64, known.cell.chunk as f64),
+            Factor::Link => (self.rtt, known.demand.rtt),
             Factor::ClientCpus => (self.processors.client, known.processors.client),
             Factor::DbCpus => (self.processors.database, known.processors.database),
             _ => return 1.0,
@@ -265,14 +251,14 @@ fn from_one(target: &Target<'_>, one: &Known<'_>, alike: &[&Known<'_>], crowding
         .unwrap_or(&one);
     let nanos = |delay: crate::model::quantity::Delay| delay.nanos() as f64 / 1e9;
     let (inject, known) = (target.cell.inject, one.cell.inject);
-    let client = (of_scheme.client - nanos(of_scheme.cell.inject.spin) + nanos(inject.spin)).max(0.0);
+    let client = (of_scheme.demand.client - nanos(of_scheme.cell.inject.spin) + nanos(inject.spin)).max(0.0);
     let asleep = (nanos(inject.sleep) - nanos(known.sleep)) / one.rows;
-    let way = one.trips * target.rtt;
+    let way = one.demand.trips * target.rtt;
     let mut present = workers(target.cell);
     let mut rate = one.rate;
     // How crowded the database is decides what a row costs it, and that how crowded it is.
     for _ in 0..20 {
-        let database = one.database * crowding.at(present) / crowding.at(one.present());
+        let database = one.demand.database * crowding.at(present) / crowding.at(one.present());
         let (stations, fixed) = network(target.cell, target.processors, client, database);
         let delay = (fixed + one.left + asleep + way).max(0.0);
         rate = one.factor * throughput(workers(target.cell) as usize, &stations, delay);
@@ -311,7 +297,7 @@ struct Crowding(Vec<(f64, f64)>);
 
 impl Crowding {
     fn of(known: &[&Known<'_>]) -> Self {
-        let mut points: Vec<(f64, f64)> = known.iter().map(|one| (one.present().ln(), one.database)).collect();
+        let mut points: Vec<(f64, f64)> = known.iter().map(|one| (one.present().ln(), one.demand.database)).collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         Self(points)
     }
@@ -344,114 +330,4 @@ fn by_analogy(target: &Target<'_>, known: &[Known<'_>]) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Commit, Stage, Statement};
-    use crate::wire::conditions::CpuCheck;
-    use crate::wire::measured::{LinkMeasured, Quantiles};
-    use crate::wire::metrics::{PhaseMetrics, StageSummary};
-    use crate::wire::record::Outcome;
-    use crate::wire::testing;
-    use crate::wire::watched::{Observed, Used};
-
-    /// CPU time a row, and what a row waits besides, seconds.
-    const CLIENT: f64 = 60e-6;
-    const DATABASE: f64 = 140e-6;
-    const LEFT: f64 = 300e-6;
-
-    fn rtt_of(link: &str) -> f64 {
-        crate::model::profiles::Profiles::shipped().find(link).unwrap().rtt().nanos() as f64 / 1e9
-    }
-
-    /// What a machine with a processor for each side would do.
-    fn truth(cell: &Cell) -> f64 {
-        let may = |cpus: crate::model::limits::Cpus| cpus.count().unwrap_or(1.0).min(1.0);
-        let parts =
-            [Station::processors(may(cell.client_cpus), CLIENT), Station::processors(may(cell.db_cpus), DATABASE)];
-        let stations = parts.map(|(station, _)| station);
-        throughput(cell.pool, &stations, LEFT + rtt_of(&cell.link) + 50e-6)
-    }
-
-    fn ran(cell: &Cell, run: usize) -> RunRecord {
-        let rate = truth(cell);
-        let mut record = testing::run_of(cell, Part::Cell, run, 1, rate / 1.1); // its steady window does a tenth more
-        let Outcome::Finished { result } = &mut record.outcome else { panic!() };
-        for phase in &mut result.phases {
-            let summary =
-                |stage| StageSummary { stage, count: phase.rows, mean: 1.0, p50: 1, p90: 1, p99: 1, max: 1, total: 1 };
-            let metrics = PhaseMetrics { stages: vec![summary(Stage::Execute)], ..Default::default() };
-            phase.metrics = Some(Box::new(metrics));
-        }
-        let asked = rtt_of(&cell.link);
-        let trip = ((asked + 50e-6) * 1e9) as u64;
-        let times = Quantiles { count: 20, p50: trip, p99: trip };
-        let used = |a_row: f64| -> Vec<Used> {
-            (0..=10)
-                .map(|at| Used { at: f64::from(at), cpu: f64::from(at) * rate * a_row, ..Default::default() })
-                .collect()
-        };
-        let check =
-            |asked, cpuset: &str| CpuCheck { asked, cgroup: Some(asked), cpuset: cpuset.into(), ..Default::default() };
-        let conditions = &mut record.conditions;
-        conditions.engine.processors = 2;
-        conditions.link_asked = Some(crate::model::profiles::Profiles::shipped().find(&cell.link).unwrap());
-        conditions.link_measured = Some(LinkMeasured { connect: times, exchange: times, up: None, down: None });
-        conditions.client = Some(check(cell.client_cpus, "0"));
-        conditions.database = Some(check(cell.db_cpus, "1"));
-        conditions.observed = Some(Observed {
-            data_began: Some(0.0),
-            client: used(CLIENT),
-            database: used(DATABASE),
-            ..Default::default()
-        });
-        record
-    }
-
-    fn cell(text: &str) -> Cell {
-        format!("{text} placement pinned").parse().unwrap()
-    }
-
-    fn told_of(target: &Cell, measured: &[Cell]) -> Option<Forecast> {
-        let records: Vec<RunRecord> = measured.iter().enumerate().map(|(run, cell)| ran(cell, run + 1)).collect();
-        forecast(&records, Ahead { cell: target, rtt: rtt_of(&target.link), processors: 2 })
-    }
-
-    #[test]
-    fn far_cells_are_told_from_near_ones_and_better_than_by_the_nearest() {
-        let measured =
-            [cell("threads row auto pool 15"), cell("async row auto pool 4"), cell("threads row auto pool 1")];
-        for wanted in [
-            "threads row auto pool 15 link near-region",
-            "async row auto pool 120 link transatlantic",
-            "threads row auto pool 15 client-cpus 0.25",
-            "threads row auto pool 15 db-cpus 0.25",
-            "async row auto pool 60 link near-region db-cpus 0.5",
-        ] {
-            let target = cell(wanted);
-            let (told, real) = (told_of(&target, &measured).unwrap(), truth(&target));
-            assert!((told.rate / real - 1.0).abs() < 0.10, "{wanted}: said {:.0}, is {real:.0}", told.rate);
-            assert!(told.low < real && real < told.high && told.held_out, "{told:?}");
-            assert!((told.rate / real).ln().abs() < (told.nearest_rate / real).ln().abs(), "{told:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_near_is_not_held_out_and_what_nobody_measured_is_not_told() {
-        let near = told_of(&cell("threads row auto pool 30"), &[cell("threads row auto pool 15")]).unwrap();
-        assert_eq!((near.held_out, near.apart), (false, vec![Factor::Pool]));
-        let other = Cell::new(Scheme::Threads, Statement::Executemany, Commit::Record, 15);
-        assert_eq!(told_of(&other, &[cell("threads row auto pool 15")]), None);
-        assert_eq!(told_of(&other, &[]), None);
-    }
-
-    #[test]
-    fn factors_without_a_model_go_by_analogy() {
-        let plain = "threads row auto pool 15";
-        let [both_on, no_keys, no_wait, neither] =
-            ["", " foreign-keys off", " synchronous-commit off", " synchronous-commit off foreign-keys off"]
-                .map(|more| cell(&format!("{plain}{more}")));
-        let told = told_of(&neither, &[both_on.clone(), no_keys.clone(), no_wait.clone()]).unwrap();
-        assert!((told.rate / truth(&both_on) - 1.0).abs() < 1e-6, "as little as each of them changed: {told:?}");
-        assert_eq!(told_of(&neither, &[both_on, no_wait]), None, "nobody saw what foreign keys cost");
-    }
-}
+mod tests;

@@ -25,10 +25,9 @@ pub struct Ledgers {
 impl Ledgers {
     /// Of a cell; none where no valid run kept a ledger.
     pub fn of(cell: &CellRuns<'_>) -> Option<Self> {
-        let runs = || cell.runs.iter().filter(|run| run.is_valid());
         let ledgers = Self {
-            workers: mean(runs().filter_map(|run| workers(run))),
-            backends: mean(runs().filter_map(|run| backends(run))),
+            workers: mean(cell.valid_runs().filter_map(workers)),
+            backends: mean(cell.valid_runs().filter_map(backends)),
         };
         (!ledgers.workers.is_empty()).then_some(ledgers)
     }

@@ -36,11 +36,11 @@ pub struct Limit {
 impl Limit {
     /// Of a cell; none where no valid run was looked at.
     pub fn of(cell: &CellRuns<'_>) -> Option<Self> {
-        let looked = |run: &&&crate::wire::record::RunRecord| {
-            run.is_valid() && run.conditions.observed.as_ref().is_some_and(|seen| !seen.looks.is_empty())
+        let looked = |run: &&crate::wire::record::RunRecord| {
+            run.conditions.observed.as_ref().is_some_and(|seen| !seen.looks.is_empty())
         };
         let verdicts: Vec<Verdict> =
-            cell.runs.iter().filter(looked).filter_map(|run| Some(verdict(&evidence(run)?))).collect();
+            cell.valid_runs().filter(looked).filter_map(|run| Some(verdict(&evidence(run)?))).collect();
         Self::together(&verdicts)
     }
 

@@ -7,6 +7,7 @@
 
 mod cells;
 mod compare;
+mod demand;
 mod diagnosis;
 mod evidence;
 mod forecast;
@@ -25,8 +26,9 @@ mod verdict;
 
 pub use cells::CellRuns;
 pub use compare::{Comparison, Finding, Means, Noise};
-pub use diagnosis::{CONTROL, Demand, Diagnosis, Influence};
-pub use evidence::{Window, evidence};
+pub use demand::Demand;
+pub use diagnosis::{Diagnosis, Influence};
+pub use evidence::{LEAST_LOOKS, Window, evidence, looks, round_trips, rounds_on_the_link};
 pub use forecast::{Ahead, forecast};
 pub use ledger::{Ledgers, Share, UNEXPLAINED};
 pub use limit::{Confidence, Limit};
@@ -49,7 +51,7 @@ pub struct Analysis<'a> {
     /// Every pair of cells that differ in one factor only, those of schemes first.
     pub comparisons: Vec<Comparison<'a>>,
     /// What the first cell's rate hangs on, where the series changes its resources one at a time.
-    pub diagnosis: Option<Diagnosis<'a>>,
+    pub diagnosis: Option<Diagnosis>,
 }
 
 impl<'a> Analysis<'a> {

@@ -13,6 +13,10 @@ use std::fmt;
 /// From this share of what it may have a side counts as used up. The rest goes to periods cut at a run's ends.
 const USED_UP: f64 = 0.90;
 
+/// Beside a side that is used up, another counts as a bound, too, from this share on: to relieve the first alone would
+/// bring less than a fifth.
+const NEARLY: f64 = 0.85;
+
 /// From this share of connection time a wait is what bounds.
 const MOST_OF_IT: f64 = 0.50;
 
@@ -132,29 +136,22 @@ pub fn verdict(evidence: &Evidence) -> Verdict {
     of(&as_much, most)
 }
 
-/// Resources of which nothing is left.
+/// Resources of which nothing is left, and those of which next to nothing is left beside them.
 fn used_up(evidence: &Evidence) -> Vec<(Bound, f64)> {
-    let full = |share: Option<f64>| share.filter(|share| *share >= USED_UP);
+    // With one processor's worth of time for the client, its busy thread is not what is special.
+    let special = evidence.client_processors > 1.0 && evidence.client_cpu.is_none_or(|share| share < NEARLY);
     let mut found: Vec<(Bound, f64)> = [
-        (Bound::ClientCpu, full(evidence.client_cpu)),
-        (Bound::DatabaseCpu, full(evidence.database_cpu)),
-        (Bound::Bandwidth, full(evidence.bandwidth)),
+        (Bound::ClientCpu, evidence.client_cpu),
+        (Bound::DatabaseCpu, evidence.database_cpu),
+        (Bound::Bandwidth, evidence.bandwidth),
+        (Bound::ClientThread, evidence.client_thread.filter(|_| special)),
     ]
     .into_iter()
-    .filter_map(|(bound, share)| Some((bound, share?)))
+    .filter_map(|(bound, share)| Some((bound, share.filter(|share| *share >= NEARLY)?)))
     .collect();
-    // With one processor's worth of time for the client, its busy thread is not what is special.
-    if found.iter().all(|(bound, _)| *bound != Bound::ClientCpu)
-        && evidence.client_processors > 1.0
-        && let Some(share) = full(evidence.client_thread)
-    {
-        found.push((Bound::ClientThread, share));
-    }
-    if found.is_empty()
-        && evidence.shared
-        && let Some(share) = full(evidence.host_cpu)
-    {
-        found.push((Bound::HostCpu, share));
+    if found.iter().all(|(_, share)| *share < USED_UP) {
+        let host = evidence.host_cpu.filter(|share| evidence.shared && *share >= USED_UP);
+        found = host.map(|share| (Bound::HostCpu, share)).into_iter().collect();
     }
     found
 }
@@ -250,6 +247,10 @@ mod tests {
     fn two_alike_are_mixed_and_nothing_is_undetermined() {
         let both = verdict(&Evidence { client_cpu: Some(0.97), database_cpu: Some(0.95), ..idle() });
         assert_eq!((both.bound, both.of), (Bound::Mixed, vec![Bound::ClientCpu, Bound::DatabaseCpu]));
+        let nearly = verdict(&Evidence { client_cpu: Some(0.87), database_cpu: Some(0.99), ..idle() });
+        assert_eq!(nearly.of, [Bound::ClientCpu, Bound::DatabaseCpu], "relieving the database alone would bring 1.15x");
+        let one = verdict(&Evidence { client_cpu: Some(0.8), database_cpu: Some(0.99), ..idle() });
+        assert_eq!(one.bound, Bound::DatabaseCpu);
         let none = verdict(&idle());
         assert_eq!(none.bound, Bound::Undetermined);
         assert!(none.why.ends_with("the most: the database used 30 % of the CPU time it may have"), "{}", none.why);

@@ -1,11 +1,11 @@
 //! A geographic record as columns: one list for the INSERT, the digest and its SQL twin.
 
+use super::command::Value;
 use crate::census::geo::GeoRecord;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
-use tokio_postgres::types::ToSql;
 
-/// The columns of `geo_record` that are filled, text first, in the order of [`Columns::params`].
+/// The columns of `geo_record` that are filled, text first, in the order of [`Columns::values`].
 pub const COLUMNS: [&str; 24] = [
     "fileid", "stusab", "sumlev", "geocomp", "chariter", "cifsn", "region", "division", "statece", "state", "county",
     "cousub", "place", "tract", "blkgrp", "block", "name", "intptlat", "intptlon", "logrecno", "arealand", "areawatr",
@@ -57,16 +57,11 @@ impl<'a> Columns<'a> {
     }
 
     /// The parameters of [`insert_sql`].
-    pub fn params(&self) -> [&(dyn ToSql + Sync); COLUMNS.len()] {
-        std::array::from_fn(|index| {
-            let value: &(dyn ToSql + Sync) = if index < TEXTS {
-                &self.texts[index]
-            } else if index == TEXTS {
-                &self.logrecno
-            } else {
-                &self.numbers[index - TEXTS - 1]
-            };
-            value
+    pub fn values(&self) -> [Value<'a>; COLUMNS.len()] {
+        std::array::from_fn(|index| match index {
+            TEXTS => Value::Int4(self.logrecno),
+            _ if index < TEXTS => Value::Text(self.texts[index]),
+            _ => Value::Int8(self.numbers[index - TEXTS - 1]),
         })
     }
 

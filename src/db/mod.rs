@@ -1,7 +1,9 @@
 //! The database as the lab and the ingester see it: connect, prepare the tables, verify what arrived.
 //! Knows the SF1 dictionary; knows nothing of schemes, links or the container engine.
 
+pub mod command;
 pub mod geo;
+pub mod numeric;
 mod schema;
 mod settings;
 mod spin;

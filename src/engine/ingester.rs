@@ -119,7 +119,8 @@ impl Stack {
     /// Starts an ingester, which waits for its job. Where it never gets one, [`Stack::sweep`] removes it.
     pub async fn start(&self, spec: &RunSpec) -> Result<Waiting> {
         let id = self.create(container(self, spec), "make the ingester's container").await?;
-        let AttachContainerResults { output, input } = self.attach_and_start(&id, "ingester").await?;
+        let started = self.attach_and_start(&id, "ingester").await;
+        let AttachContainerResults { output, input } = started.map_err(|error| congestion_refused(spec, error))?;
         Ok(Waiting { container: Container { id, service: "ingester".into() }, output, input })
     }
 
@@ -271,6 +272,19 @@ impl Complaints {
         }
         lines.join("\n")
     }
+}
+
+/// Where the kernel has no such congestion control, or keeps it from containers, the engine quotes a file of `/proc`.
+fn congestion_refused(spec: &RunSpec, error: anyhow::Error) -> anyhow::Error {
+    if !error.to_string().contains("tcp_congestion_control") {
+        return error;
+    }
+    let wanted = spec.congestion;
+    let remedy = format!(
+        "this kernel gives containers no congestion control {wanted}. On the engine's host: `modprobe tcp_{wanted}`, and \
+         add it to net.ipv4.tcp_allowed_congestion_control; or leave `congestion` out of the experiment ({error})"
+    );
+    Failure::new(Exit::Engine, remedy).into()
 }
 
 fn container(stack: &Stack, spec: &RunSpec) -> ContainerCreateBody {

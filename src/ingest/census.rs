@@ -8,12 +8,14 @@ use crate::census::dictionary::Dictionary;
 use crate::census::geo::GeoRecord;
 use crate::census::line::Line;
 use crate::db;
+use crate::db::command::{Command, Value};
 use crate::db::geo::Columns;
 use crate::model::inject::Inject;
-use crate::model::{Commit, Stage, Statement};
+use crate::model::{Commit, Protocol, Statement};
 use crate::telemetry::Stages;
 use crate::wire::exit::{Exit, Failure};
 use anyhow::Result;
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 use tokio_postgres::error::SqlState;
@@ -55,28 +57,45 @@ impl Record {
     }
 }
 
-/// The statements of the workload, prepared on one connection.
+/// The statements of the workload, ready on one connection.
 pub struct Prepared {
     /// [`crate::db::geo::insert_sql`].
-    pub insert_geo: tokio_postgres::Statement,
+    pub insert_geo: Command,
     /// [`SELECT_GEO`].
-    pub select_geo: tokio_postgres::Statement,
+    pub select_geo: Command,
     /// [`SELECT_KEYS`].
-    pub select_keys: tokio_postgres::Statement,
-    /// [`INSERT_ELEMENT`].
-    pub insert_element: tokio_postgres::Statement,
+    pub select_keys: Command,
+    /// What inserts items, by how many rows each takes, the most first.
+    pub insert_elements: Vec<(usize, Command)>,
 }
 
 impl Prepared {
-    /// Prepares all of them, once a connection.
-    pub async fn on(session: &mut Session) -> Result<Self, tokio_postgres::Error> {
+    /// All of them, once a connection; COPY is prepared in any case.
+    pub async fn on(session: &mut Session, manner: Manner) -> Result<Self, tokio_postgres::Error> {
+        let protocol = manner.protocol;
+        let of_items = if manner.statement == Statement::Copy { Protocol::Prepared } else { protocol };
+        let mut insert_elements = Vec::new();
+        for (rows, sql) in statement::elements_sql(manner) {
+            insert_elements.push((rows, session.command(&sql, of_items).await?));
+        }
         Ok(Self {
-            insert_geo: session.prepare(&db::geo::insert_sql()).await?,
-            select_geo: session.prepare(SELECT_GEO).await?,
-            select_keys: session.prepare(SELECT_KEYS).await?,
-            insert_element: session.prepare(INSERT_ELEMENT).await?,
+            insert_geo: session.command(&db::geo::insert_sql(), protocol).await?,
+            select_geo: session.command(SELECT_GEO, protocol).await?,
+            select_keys: session.command(SELECT_KEYS, protocol).await?,
+            insert_elements,
         })
     }
+
+    /// What inserts items: of a kind that has one statement, that.
+    pub fn insert_element(&self) -> &Command {
+        &self.insert_elements[0].1
+    }
+}
+
+/// The parameters of [`SELECT_GEO`].
+pub fn place_of(line: &Line) -> [Value<'_>; 3] {
+    let logrecno = line.logrecno as i32; // seven digits
+    [Value::Text(line.file_id.as_str()), Value::Int4(logrecno), Value::Text(line.stusab.as_str())]
 }
 
 /// Rows a record becomes.
@@ -101,6 +120,12 @@ pub struct Manner {
     pub statement: Statement,
     /// Requests sent before waiting.
     pub in_flight: usize,
+    /// Rows of one INSERT.
+    pub batch: usize,
+    /// Records of one transaction, at most.
+    pub chunk: usize,
+    /// How a statement and its parameters reach the database.
+    pub protocol: Protocol,
     /// Transaction grain.
     pub commit: Commit,
     /// What is put in on purpose.
@@ -134,11 +159,18 @@ impl Counters<'_> {
     /// Rows were acknowledged just now.
     pub fn rows(&mut self, count: u64) {
         self.live.rows.fetch_add(count, Ordering::Relaxed);
-        self.log.rows(self.origin, count as u32);
+        self.log.rows(self.origin, count);
     }
 
-    /// A record is through.
-    pub fn record(&mut self) {
+    /// A geographic record is through.
+    pub fn geo(&mut self, columns: &Columns<'_>) {
+        self.acks.geo(columns.digest());
+        self.live.records.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A line is through; `keys` are its items' ids.
+    pub fn line(&mut self, line: &Line, keys: &[i32]) {
+        self.acks.line(line.logrecno, keys, &line.values);
         self.live.records.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -157,76 +189,60 @@ pub enum IngestError {
     NotPipelined,
 }
 
-/// Inserts one record with all that belongs to it, and counts what was acknowledged.
-pub async fn ingest(
-    session: &mut Session,
-    prepared: &Prepared,
-    manner: Manner,
-    record: &Record,
-    counters: &mut Counters<'_>,
-) -> Result<(), IngestError> {
-    match record {
-        Record::Geo(geo, _) => {
-            let columns = Columns::of(geo);
-            let params = columns.params();
-            let insert = session.execute(&prepared.insert_geo, &params, Some(counters.stages));
-            counters.stages.time(Stage::Execute, insert).await?;
-            counters.rows(1);
-            counters.acks.geo(columns.digest());
-        }
-        Record::Line(segment, line, _) => {
-            let keys = statement::line(session, prepared, manner, *segment, line, counters).await?;
-            counters.acks.line(line.logrecno, &keys, &line.values);
-            if !manner.inject.sleep.is_zero() {
-                session.sleep(manner.inject.sleep.duration()).await;
-            }
-        }
-        Record::Raw(..) => return Err(IngestError::Record("a raw record reached a worker".into())),
-    }
-    counters.record();
-    Ok(())
-}
+/// An error, and which of the records at hand it may come from.
+pub type Failed = (Range<usize>, IngestError);
 
-/// The geographic id among the rows [`SELECT_GEO`] gave.
-pub fn geo_id(rows: &[tokio_postgres::Row], line: &Line) -> Result<i32, IngestError> {
-    match rows {
-        [row] => Ok(row.get(0)),
+/// The geographic id among those [`SELECT_GEO`] gave.
+pub fn geo_id(ids: &[i32], line: &Line) -> Result<i32, IngestError> {
+    match ids {
+        [id] => Ok(*id),
         [] => Err(IngestError::Record(format!(
             "LOGRECNO {:07} has no geographic record: load the whole header file (a higher --limit-geo), or derive one with `ingester geo-from`",
             line.logrecno
         ))),
-        _ => Err(IngestError::Record(format!("LOGRECNO {:07} has {} geographic records", line.logrecno, rows.len()))),
+        _ => Err(IngestError::Record(format!("LOGRECNO {:07} has {} geographic records", line.logrecno, ids.len()))),
     }
 }
 
-/// The keys among the rows [`SELECT_KEYS`] gave, as many as the line has items.
-pub fn keys(rows: &[tokio_postgres::Row], segment: u8, line: &Line) -> Result<Vec<i32>, IngestError> {
-    if rows.len() != line.values.len() {
-        return Err(IngestError::Record(format!(
-            "the line has {} items, the dictionary in the database lists {} for segment {segment:02}: run `ingester rebuild`, or check that the file is segment {segment:02}",
-            line.values.len(),
-            rows.len()
-        )));
+/// Refuses keys as [`SELECT_KEYS`] gave them that are not as many as the line has items.
+pub fn check_keys(keys: &[i32], segment: u8, line: &Line) -> Result<(), IngestError> {
+    if keys.len() == line.values.len() {
+        return Ok(());
     }
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    Err(IngestError::Record(format!(
+        "the line has {} items, the dictionary in the database lists {} for segment {segment:02}: run `ingester rebuild`, or check that the file is segment {segment:02}",
+        line.values.len(),
+        keys.len()
+    )))
 }
 
-/// The error of one record as a sentence that names file and line.
-pub fn explain(error: IngestError, record: &Origin, url: &crate::wire::DbUrl) -> anyhow::Error {
-    let Origin { file, line } = record;
+/// Where records came from, in words: they went to the database together.
+fn place(records: &[Record]) -> String {
+    let (Some(first), Some(last)) = (records.first(), records.last()) else { return "nowhere".into() };
+    let (first, last) = (first.origin(), last.origin());
+    match (records.len(), first.file == last.file) {
+        (1, _) => format!("{}: line {}", first.file, first.line),
+        (_, true) => format!("{}: one of lines {} to {}", first.file, first.line, last.line),
+        (_, false) => format!("{}: line {}, to {}: line {}", first.file, first.line, last.file, last.line),
+    }
+}
+
+/// The error of some records as a sentence that names file and line.
+pub fn explain(error: IngestError, records: &[Record], url: &crate::wire::DbUrl) -> anyhow::Error {
+    let place = place(records);
     match error {
-        IngestError::Record(message) => Failure::new(Exit::Data, format!("{file}: line {line}: {message}")).into(),
+        IngestError::Record(message) => Failure::new(Exit::Data, format!("{place}: {message}")).into(),
         IngestError::NotPipelined => Failure::new(Exit::NotSupported, error.to_string()).into(),
         IngestError::Database(error) => {
             let doubled = error.code() == Some(&SqlState::UNIQUE_VIOLATION);
             if doubled {
                 let detail = error.as_db_error().and_then(|db| db.detail()).unwrap_or_default().to_owned();
                 let message = format!(
-                    "{file}: line {line}: the geographic record is there twice ({detail}): each LOGRECNO may occur once a state"
+                    "{place}: the geographic record is there twice ({detail}): each LOGRECNO may occur once a state"
                 );
                 return Failure::new(Exit::Data, message).into();
             }
-            anyhow::Error::new(db::explain(&error, url)).context(format!("{file}: line {line}"))
+            anyhow::Error::new(db::explain(&error, url)).context(place)
         }
     }
 }

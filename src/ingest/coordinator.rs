@@ -267,7 +267,7 @@ impl<'a> Run<'a> {
                     filled = Some((begun.elapsed().as_secs_f64(), Live::sum(&self.context.live).1));
                     (self.emit)(Event::QueueFilled { phase });
                 }
-                Some(Message::Done(phase, rows)) => (self.emit)(Event::Done { phase, rows }),
+                Some(Message::Done { phase, records, rows }) => (self.emit)(Event::Done { phase, records, rows }),
                 Some(Message::Connected | Message::Ended(_) | Message::Unreadable(_)) | None => {}
             }
             if let Some(error) = self.failed.take() {

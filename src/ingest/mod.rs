@@ -6,7 +6,6 @@ mod children;
 mod coordinator;
 mod cpu;
 mod driven;
-mod numeric;
 pub mod reader;
 mod run;
 mod scheme;

@@ -6,13 +6,11 @@
 //! waiting task: no second task, no hop between threads, the same CPU path a row for every scheme.
 
 use super::driven::Driven;
+use crate::db::command::{Command, Value};
+use crate::model::Protocol;
 use crate::telemetry::Stages;
 use std::time::Duration;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, Error, NoTls, Row, Statement};
-
-/// The parameters of one execution.
-pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+use tokio_postgres::{Client, Config, Error, NoTls};
 
 /// One open connection.
 pub enum Session {
@@ -34,33 +32,37 @@ impl Session {
         Ok(Self::Driven(Box::new(Driven::connect(config).await?)))
     }
 
-    /// Parses a statement on the server.
-    pub async fn prepare(&mut self, sql: &str) -> Result<Statement, Error> {
-        match self {
-            Self::Blocking(client) => client.prepare(sql),
-            Self::Driven(driven) => driven.with(|client| client.prepare(sql)).await,
+    /// A statement as the protocol has it, parsed on the server where it is to be prepared.
+    pub async fn command(&mut self, sql: &str, protocol: Protocol) -> Result<Command, Error> {
+        if protocol != Protocol::Prepared {
+            return Ok(Command::new(sql, None, protocol));
         }
+        let statement = match self {
+            Self::Blocking(client) => client.prepare(sql)?,
+            Self::Driven(driven) => driven.with(|client| client.prepare(sql)).await?,
+        };
+        Ok(Command::new(sql, Some(statement), protocol))
     }
 
-    /// Runs a prepared statement that returns no rows; gives the number of rows it touched. `encoding`, where given,
-    /// measures how long it takes to encode the parameters; the blocking driver doesn't let that be seen.
+    /// Runs a statement for what it does. `encoding`, where given, measures how long it takes to encode the parameters;
+    /// the blocking driver doesn't let that be seen.
     pub async fn execute(
         &mut self,
-        statement: &Statement,
-        params: Params<'_>,
+        command: &Command,
+        values: &[Value<'_>],
         encoding: Option<&Stages>,
-    ) -> Result<u64, Error> {
+    ) -> Result<(), Error> {
         match self {
-            Self::Blocking(client) => client.execute(statement, params),
-            Self::Driven(driven) => driven.with_encoding(encoding, |client| client.execute(statement, params)).await,
+            Self::Blocking(client) => command.execute_blocking(client, values),
+            Self::Driven(driven) => driven.with_encoding(encoding, |client| command.execute(client, values)).await,
         }
     }
 
-    /// Runs a prepared statement and gives its rows.
-    pub async fn query(&mut self, statement: &Statement, params: Params<'_>) -> Result<Vec<Row>, Error> {
+    /// Runs a statement for the ids it finds.
+    pub async fn ids(&mut self, command: &Command, values: &[Value<'_>]) -> Result<Vec<i32>, Error> {
         match self {
-            Self::Blocking(client) => client.query(statement, params),
-            Self::Driven(driven) => driven.with(|client| client.query(statement, params)).await,
+            Self::Blocking(client) => command.ids_blocking(client, values),
+            Self::Driven(driven) => driven.with(|client| command.ids(client, values)).await,
         }
     }
 

@@ -45,19 +45,34 @@ pub struct PhaseLog {
     pub first_taken: Option<Instant>,
     /// When its last record was acknowledged.
     pub last_done: Option<Instant>,
-    /// Rows acknowledged in each [`BUCKET`] since the run's origin.
-    buckets: Vec<u32>,
+    /// Rows in each [`BUCKET`] since the run's origin.
+    buckets: Vec<f32>,
 }
 
 impl PhaseLog {
     /// Counts rows acknowledged now.
-    pub fn rows(&mut self, origin: Instant, rows: u32) {
-        let now = Instant::now();
-        let bucket = (now.duration_since(origin).as_nanos() / BUCKET.as_nanos()) as usize;
-        if bucket >= self.buckets.len() {
-            self.buckets.resize(bucket + 1, 0);
+    pub fn rows(&mut self, origin: Instant, rows: u64) {
+        self.rows_at(origin, Instant::now(), rows);
+    }
+
+    /// Spread evenly over the time since the worker's last acknowledgement, or since it began: a transaction of
+    /// thousands of rows was worked on all the while, and counting it at its end would cut off what had begun.
+    fn rows_at(&mut self, origin: Instant, now: Instant, rows: u64) {
+        let position = |at: Instant| at.saturating_duration_since(origin).as_secs_f64() / BUCKET.as_secs_f64();
+        let to = position(now);
+        let from = self.last_done.or(self.first_taken).map_or(to, position).min(to);
+        let (first, last) = (from as usize, to as usize);
+        if last >= self.buckets.len() {
+            self.buckets.resize(last + 1, 0.0);
         }
-        self.buckets[bucket] += rows;
+        if first == last {
+            self.buckets[last] += rows as f32;
+        } else {
+            for bucket in first..=last {
+                let part = (to.min(bucket as f64 + 1.0) - from.max(bucket as f64)) / (to - from);
+                self.buckets[bucket] += (rows as f64 * part) as f32;
+            }
+        }
         self.last_done = Some(now);
     }
 }
@@ -74,11 +89,11 @@ pub fn steady(logs: &[PhaseLog], origin: Instant, phase_began: Instant) -> Optio
     if to < from + LEAST {
         return None;
     }
-    let rows: u64 =
-        logs.iter().map(|log| log.buckets.iter().take(to).skip(from).map(|rows| u64::from(*rows)).sum::<u64>()).sum();
+    let rows: f64 =
+        logs.iter().map(|log| log.buckets.iter().take(to).skip(from).map(|rows| f64::from(*rows)).sum::<f64>()).sum();
     let seconds = |bucket: usize| bucket as f64 * BUCKET.as_secs_f64();
     let offset = phase_began.duration_since(origin).as_secs_f64();
-    Some(Steady { rate: rows as f64 / seconds(to - from), from: seconds(from) - offset, to: seconds(to) - offset })
+    Some(Steady { rate: rows / seconds(to - from), from: seconds(from) - offset, to: seconds(to) - offset })
 }
 
 /// What the database confirmed to one worker.
@@ -147,8 +162,8 @@ mod tests {
     /// A worker busy from `from` to `to` (milliseconds), one row a bucket.
     fn busy(origin: Instant, from: u64, to: u64) -> PhaseLog {
         let at = |ms| origin + Duration::from_millis(ms);
-        let mut buckets = vec![0; (to / 100) as usize + 1];
-        buckets[(from / 100) as usize..].fill(1);
+        let mut buckets = vec![0.0; (to / 100) as usize + 1];
+        buckets[(from / 100) as usize..].fill(1.0);
         PhaseLog { first_taken: Some(at(from)), last_done: Some(at(to)), buckets }
     }
 
@@ -159,6 +174,20 @@ mod tests {
         let steady = steady(&logs, origin, origin).unwrap();
         assert!((steady.from - 1.0).abs() < 1e-9 && (steady.to - 3.0).abs() < 1e-9, "{steady:?}");
         assert!((steady.rate - 20.0).abs() < 1e-9, "two workers, ten rows a second each: {steady:?}");
+    }
+
+    #[test]
+    fn rows_of_long_transactions_count_while_they_were_worked_on() {
+        let origin = Instant::now();
+        let at = |ms| origin + Duration::from_millis(ms);
+        // Two workers, a transaction of 1,000 rows a second each, one of them half a second behind.
+        let logs = [0, 500].map(|behind| {
+            let mut log = PhaseLog { first_taken: Some(at(behind)), ..Default::default() };
+            (1..=6).for_each(|second| log.rows_at(origin, at(behind + second * 1_000), 1_000));
+            log
+        });
+        let steady = steady(&logs, origin, origin).unwrap();
+        assert!((steady.rate / 2_000.0 - 1.0).abs() < 0.001 && (steady.to - 6.0).abs() < 1e-9, "{steady:?}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A worker: takes records from the bounded queue, phase after phase, and ingests them over its connection.
 //! The same function whatever runs it: a thread, a task, a process.
 
-use super::census::{self, Counters, IngestError, Manner, Prepared, Record};
+use super::census::{self, Counters, Manner, Prepared, Record};
 use super::session::Session;
 use super::statement;
 use super::stats::{Acks, Live, PhaseLog};
@@ -42,8 +42,15 @@ pub struct Context {
 pub enum Message {
     /// A connection is open and its statements are prepared.
     Connected,
-    /// A worker finished a record (told by children of `processes` only).
-    Done(Phase, u64),
+    /// A worker finished records together (told by children of `processes` only).
+    Done {
+        /// The phase they belong to.
+        phase: Phase,
+        /// How many.
+        records: u64,
+        /// Their rows.
+        rows: u64,
+    },
     /// The reader has put the phase's last record into the queue.
     Filled,
     /// The reader met something it cannot read; nothing follows.
@@ -75,8 +82,8 @@ pub struct Child {
 impl Context {
     /// How rows are sent in this run.
     pub fn manner(&self) -> Manner {
-        let Job { statement, in_flight, commit, inject, .. } = self.job;
-        Manner { statement, in_flight, commit, inject }
+        let Job { statement, in_flight, batch, chunk, protocol, commit, inject, .. } = self.job;
+        Manner { statement, in_flight, batch, chunk, protocol, commit, inject }
     }
 
     /// Tells the coordinator; one that is gone needs no telling.
@@ -115,7 +122,7 @@ pub async fn ready(
 ) -> Result<Bench> {
     let opened = async {
         let mut session = open.await?;
-        let prepared = Prepared::on(&mut session).await?;
+        let prepared = Prepared::on(&mut session, context.manner()).await?;
         Ok((session, prepared))
     };
     let opened = stages.time(Stage::Connect, opened).await;
@@ -153,24 +160,22 @@ async fn process(
     counters: &mut Counters<'_>,
 ) -> Result<()> {
     let Bench { session, prepared } = bench;
-    let explain = |record: &Record, error: IngestError| census::explain(error, record.origin(), &context.job.dburl);
-    if batch.len() > 1 {
-        let failed = statement::geo(session, prepared, context.manner(), batch, counters).await;
-        failed.map_err(|(index, error)| explain(&batch[index], error))?;
-    } else if let Some(record) = batch.first() {
-        let ingested = census::ingest(session, prepared, context.manner(), record, counters).await;
-        ingested.map_err(|error| explain(record, error))?;
-    }
-    if context.job.child {
-        for record in batch {
-            context.tell(Message::Done(phase, census::rows_of(record)));
+    let ingested = match phase {
+        Phase::Geo => statement::geo(session, prepared, context.manner(), batch, counters).await,
+        Phase::Data => {
+            statement::lines(session, prepared, context.manner(), batch, counters, &|| context.stopped()).await
         }
+    };
+    let done = ingested.map_err(|(which, error)| census::explain(error, &batch[which], &context.job.dburl))?;
+    if context.job.child {
+        let rows = batch[..done].iter().map(census::rows_of).sum();
+        context.tell(Message::Done { phase, records: done as u64, rows });
     }
     Ok(())
 }
 
-/// The next record, or none when the phase is over. A geographic record is one row, so a kind that sends before it
-/// waits takes what is there without waiting, up to its window; the data phase has a window of rows in each line.
+/// The next record, or none when the phase is over; with it what is there without waiting, where several go to the
+/// database together.
 async fn take(
     context: &Context,
     phase: Phase,
@@ -187,12 +192,12 @@ async fn take(
         stages.phase_begins();
     }
     stages.end(Stage::Queue);
-    if phase == Phase::Geo && statement::pipelines(context.job.statement) {
-        while batch.len() < context.job.in_flight
-            && let Ok(record) = queue.try_recv()
-        {
-            batch.push(record);
-        }
+    let most = statement::together(context.manner(), phase);
+    while batch.len() < most
+        && !context.stopped()
+        && let Ok(record) = queue.try_recv()
+    {
+        batch.push(record);
     }
     Some(batch)
 }

@@ -7,6 +7,7 @@ use super::stack_stage::StackStage;
 use super::stage::Stage;
 use super::stop::Stop;
 use crate::engine::{Stack, Waiting};
+use crate::model::cell::CONTROL;
 use crate::model::limits::Cpus;
 use crate::model::link::LinkProfile;
 use crate::wire::conditions::CpuCheck;
@@ -92,7 +93,7 @@ impl Tally {
 
 async fn links(stage: &StackStage, client: &Waiting, tally: &mut Tally) -> Result<()> {
     let (mut first, floor) = (true, stage.floor().await?);
-    for words in ["local-queued"].iter().chain(&RTTS).chain(&RATES) {
+    for words in [CONTROL].iter().chain(&RTTS).chain(&RATES) {
         let profile = super::links::find(words).map_err(|error| Failure::new(Exit::Usage, error))?;
         if !profile.rtt().is_zero() && profile.rtt() < floor {
             println!("  {words}: left out, the backend here takes {floor} by itself");

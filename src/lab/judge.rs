@@ -1,13 +1,15 @@
 //! Whether a run counts. Pure: every reason against it is a sentence; an empty list means that it counts.
 
 use crate::model::link::LinkProfile;
-use crate::model::{Part, Phase};
+use crate::model::quantity::Rate;
+use crate::model::{Commit, Part, Phase};
 use crate::wire::RunResult;
 use crate::wire::conditions::{Conditions, CpuCheck};
 use crate::wire::measured::LinkMeasured;
 use crate::wire::record::RunRecord;
 
-/// Records of the data phase that each worker has to have done, on average.
+/// Records of the data phase that each worker has to have done, on average; chunks of them, where a chunk is a
+/// transaction.
 const RECORDS_A_WORKER: u64 = 2;
 
 /// The shortest window with every worker busy, seconds.
@@ -21,6 +23,10 @@ const RTT_LEAST: u64 = 300_000;
 
 /// … or a part of the one asked for, whichever is more. Jitter comes on top.
 const RTT_PERCENT: u64 = 2;
+
+/// Bits that an exchange sends each way at most: a byte with its headers, and an acknowledgement by itself (a new
+/// connection acknowledges at once). A slow link takes time to send them.
+const EXCHANGE_BITS: u64 = (53 + 52) * 8;
 
 /// What a flow has to reach of the rate asked for, or of what the window allows in a round trip.
 const RATE_LEAST: f64 = 0.85;
@@ -60,11 +66,12 @@ pub fn only_speed(reasons: &[String]) -> bool {
 fn enough(result: &RunResult) -> Vec<String> {
     let Some(data) = result.phase(Phase::Data) else { return Vec::new() };
     let mut reasons = Vec::new();
-    let pool = result.job.pool as u64;
-    if data.records < RECORDS_A_WORKER * pool {
-        let records = data.records;
+    let (pool, records) = (result.job.pool as u64, data.records);
+    let together = if result.job.commit == Commit::Chunk { result.job.chunk as u64 } else { 1 };
+    let needed = RECORDS_A_WORKER * together;
+    if records < needed * pool {
         reasons.push(format!(
-            "{records} records for {pool} workers are too few: {RECORDS_A_WORKER} a worker are needed, so let runs last longer"
+            "{records} records for {pool} workers are too few: {needed} a worker are needed, so let runs last longer"
         ));
     }
     let steady = data.rates.steady.map_or(0.0, |steady| steady.to - steady.from);
@@ -136,7 +143,9 @@ fn link(found: &Conditions) -> Vec<String> {
 fn round_trip(asked: &LinkProfile, measured: &LinkMeasured) -> Option<String> {
     let jitter: u64 = [asked.up.jitter, asked.down.jitter].iter().flatten().map(|jitter| jitter.width.nanos()).sum();
     let (rtt, found) = (asked.rtt().nanos(), measured.exchange.p50);
-    let most = RTT_LEAST.max(rtt * RTT_PERCENT / 100) + jitter;
+    let sent = |rate: Rate| rate.bits_per_second().map_or(0, |bits| EXCHANGE_BITS * 1_000_000_000 / bits);
+    let less = RTT_LEAST.max(rtt * RTT_PERCENT / 100) + jitter;
+    let most = if found < rtt { less } else { less + sent(asked.up.rate) + sent(asked.down.rate) };
     let milliseconds = |nanos: u64| nanos as f64 / 1e6;
     (rtt > 0 && found.abs_diff(rtt) > most).then(|| {
         let (found, most) = (milliseconds(found), milliseconds(most));
@@ -272,6 +281,19 @@ mod tests {
             assert_eq!(found.len(), 1, "{expected}: {found:?}");
             assert!(found[0].contains(expected), "{expected}: {found:?}");
         }
+    }
+
+    #[test]
+    fn a_slow_link_takes_time_to_send_an_exchange() {
+        let told = |p50: u64, link: &str| {
+            let times = Quantiles { count: 20, p50, p99: p50 };
+            round_trip(&link.parse().unwrap(), &LinkMeasured { connect: times, exchange: times, up: None, down: None })
+        };
+        // 105 bytes each way at 2 Mbit/s: 0.84 ms.
+        assert_eq!(told(4_800_000, "rtt=4ms,up=2mbit,down=2mbit"), None);
+        assert!(told(4_800_000, "rtt=4ms").unwrap().contains("more than 0.30 ms off"));
+        assert!(told(5_200_000, "rtt=4ms,up=2mbit,down=2mbit").unwrap().contains("more than 1.14 ms off"));
+        assert!(told(3_600_000, "rtt=4ms,up=2mbit,down=2mbit").unwrap().contains("more than 0.30 ms off"));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The plan of a series: which cell runs when, and how long that takes. Pure: the same experiment gives the same plan.
 
-use super::{Experiment, StopRule, links};
+use super::{Experiment, StopRule};
 use crate::model::cell::Cell;
-use crate::model::{Part, Statement};
+use crate::model::{Commit, Part, Statement};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -106,8 +106,8 @@ pub fn fit(experiment: &mut Experiment) -> Vec<String> {
 
 /// Keeps a series within its budget while it runs: `used` seconds went into the runs `done` so far, `left` are to
 /// come. What a run takes besides its data phase is what it took so far; from that the length follows which the others
-/// may have, at most the one planned. Runs that set a quota keep theirs: they need its periods. Says what was done.
-pub fn shorten(done: &[Step], left: &mut [Step], used: f64, budget: f64) -> Option<String> {
+/// may have, at most the one planned; `rtt` is what a cell's round trip is asked to be, seconds. Runs that set a quota keep theirs: they need its periods. Says what was done.
+pub fn shorten(done: &[Step], left: &mut [Step], used: f64, budget: f64, rtt: &dyn Fn(&Cell) -> f64) -> Option<String> {
     let planned = |step: &Step| step.planned.seconds;
     let lasted: Option<f64> = done.iter().map(|step| step.stop.seconds).sum();
     let besides = ((used - lasted?) / done.len().max(1) as f64).max(0.0);
@@ -118,7 +118,7 @@ pub fn shorten(done: &[Step], left: &mut [Step], used: f64, budget: f64) -> Opti
     let mut said = None;
     for step in left.iter_mut().filter(|step| !quota(step)) {
         let Some(planned) = planned(step) else { continue };
-        let seconds = each.clamp(shortest(&step.cell).min(planned), planned);
+        let seconds = each.clamp(shortest(&step.cell, rtt(&step.cell)).min(planned), planned);
         if step.stop.seconds.is_some_and(|now| now - seconds > 0.1) {
             said = Some(format!("runs are shortened to {seconds:.1} s from here on, to end within the budget"));
         }
@@ -129,13 +129,16 @@ pub fn shorten(done: &[Step], left: &mut [Step], used: f64, budget: f64) -> Opti
 
 /// What a run needs at least, seconds: each worker's first record has to come to its end, for the second to count as
 /// well. Far away that alone takes seconds.
-fn shortest(cell: &Cell) -> f64 {
-    let rtt = links::find(&cell.link).map_or(0.0, |link| link.rtt().nanos() as f64 / 1e9);
+fn shortest(cell: &Cell, rtt: f64) -> f64 {
     let waits = match cell.statement {
         Statement::Row => ITEMS,
         Statement::Executemany => (ITEMS / cell.in_flight.max(1) as f64).ceil(),
+        // These look up together, too.
+        Statement::Multirow | Statement::Unnest => 0.0,
+        Statement::Copy => 1.0,
     };
-    SHORTEST.max(rtt * (waits + SELECTS) * SLOWER)
+    let lines = if cell.commit == Commit::Chunk && cell.statement.waits_a_line() { cell.chunk as f64 } else { 1.0 };
+    SHORTEST.max(rtt * (waits + SELECTS) * lines * SLOWER)
 }
 
 /// Fisher and Yates. The tiny bias of the remainder does not matter for an order.
@@ -208,7 +211,7 @@ mod tests {
             let (done, left) = steps.split_at_mut(4);
             left[1].cell.db_cpus = if limited { "0.5".parse().unwrap() } else { Cpus::UNLIMITED };
             left[1].stop = left[1].planned;
-            let said = shorten(done, left, used, budget);
+            let said = shorten(done, left, used, budget, &|_| 0.0);
             (said, left.iter().filter_map(|step| step.stop.seconds).collect::<Vec<f64>>())
         };
         // 4 runs of 8 s took 40 s: 2 s besides each, so 3 more take 30 s.
@@ -220,19 +223,18 @@ mod tests {
         let (_, seconds) = after(40.0, 10.0, false);
         assert_eq!(seconds, [SHORTEST; 3]);
         assert_eq!(after(40.0, 90.0, false), (None, vec![8.0; 3]), "and grows back where there is time");
-        left_far(&mut steps, "rtt=20ms", 224.0 * 0.02 * SLOWER);
-        left_far(&mut steps, "rtt=80ms", 8.0);
+        left_far(&mut steps, 0.02, 224.0 * 0.02 * SLOWER);
+        left_far(&mut steps, 0.08, 8.0);
     }
 
-    fn left_far(steps: &mut [Step], link: &str, expected: f64) {
+    fn left_far(steps: &mut [Step], rtt: f64, expected: f64) {
         let (done, left) = steps.split_at_mut(4);
         for step in &mut *left {
             step.cell.db_cpus = Cpus::UNLIMITED;
-            step.cell.link = link.into();
         }
-        shorten(done, left, 40.0, 10.0);
+        shorten(done, left, 40.0, 10.0, &|_| rtt);
         let seconds: Vec<f64> = left.iter().filter_map(|step| step.stop.seconds).collect();
-        assert!(seconds.iter().all(|one| (one - expected).abs() < 1e-9), "{link}: a record has to end: {seconds:?}");
+        assert!(seconds.iter().all(|one| (one - expected).abs() < 1e-9), "{rtt} s: a record has to end: {seconds:?}");
     }
 
     #[test]

@@ -2,13 +2,14 @@
 //! What an earlier session of the series brought to its end is not done again.
 
 use super::judge;
-use super::links;
 use super::plan::{Step, shorten};
 use super::progress::Progress;
 use super::stage::Stage;
 use super::stop::Stop;
 use crate::analysis::{self, Ahead};
 use crate::model::Part;
+use crate::model::cell::Cell;
+use crate::model::profiles::Profiles;
 use crate::report;
 use crate::wire::SCHEMA;
 use crate::wire::exit::{Exit, Failure};
@@ -58,6 +59,8 @@ pub struct Player<'a, S, K> {
     pub stop: &'a Stop,
     /// How long all of it may take, seconds.
     pub budget: Option<f64>,
+    /// What the cells' links mean.
+    pub links: &'a Profiles,
 }
 
 impl<S: Stage, K: Keep> Player<'_, S, K> {
@@ -107,7 +110,8 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
     /// Before each block: what is to come is made shorter where the budget would be overrun.
     fn keep_to_budget(&mut self, done: &[Step], left: &mut [Step], begun: Instant) {
         let used = begun.elapsed().as_secs_f64();
-        if let Some(said) = self.budget.and_then(|budget| shorten(done, left, used, budget)) {
+        let rtt = |cell: &Cell| rtt(self.links, cell).unwrap_or(0.0);
+        if let Some(said) = self.budget.and_then(|budget| shorten(done, left, used, budget, &rtt)) {
             self.progress.say(&said);
         }
     }
@@ -161,9 +165,8 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
         let Some(last) = before.last().filter(|_| step.part == Part::Cell && !before.iter().any(ran)) else {
             return Ok(None);
         };
-        let Ok(link) = links::find(&step.cell.link) else { return Ok(None) };
+        let Some(rtt) = rtt(self.links, &step.cell) else { return Ok(None) };
         let processors = usize::try_from(last.conditions.engine.processors).unwrap_or(1);
-        let rtt = link.rtt().nanos() as f64 / 1e9;
         let forecast = analysis::forecast(before, Ahead { cell: &step.cell, rtt, processors });
         if let Some(forecast) = &forecast {
             self.keep.foretell(step.run, forecast)?;
@@ -178,6 +181,11 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
             self.progress.say(&format!("provisional, after one block:\n{}", report::provisional(records)));
         }
     }
+}
+
+/// The round trip that a cell's link is asked to have, seconds.
+fn rtt(links: &Profiles, cell: &Cell) -> Option<f64> {
+    Some(links.find(&cell.link).ok()?.rtt().nanos() as f64 / 1e9)
 }
 
 /// Whether a step's run was brought to its end: what was cut short is done again.

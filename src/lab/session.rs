@@ -7,7 +7,7 @@ use super::run_loop::{Keep, Names, Played, Player};
 use super::stack_stage::StackStage;
 use super::stage::Stage;
 use super::stop::Stop;
-use super::{StackConfig, data, reporting};
+use super::{StackConfig, data, links, reporting};
 use crate::engine::Stack;
 use crate::model::{Part, units};
 use crate::report::Screen;
@@ -114,6 +114,7 @@ pub(super) async fn series(stack: &Stack, wanted: &Wanted, stop: &Stop, screen: 
 pub(super) async fn play(stack: &Stack, wanted: &Wanted, stop: &Stop) -> Result<(Folder, Played)> {
     let experiment = &wanted.experiment;
     let steps = plan(experiment);
+    let links = links::profiles().map_err(|error| Failure::new(Exit::Usage, error))?;
     let mut progress = Progress::for_people(steps.len());
     let mut stage = tokio::select! {
         stage = StackStage::take(stack.clone()) => stage?,
@@ -137,6 +138,7 @@ pub(super) async fn play(stack: &Stack, wanted: &Wanted, stop: &Stop) -> Result<
         progress: &mut progress,
         stop,
         budget: experiment.budget,
+        links: &links,
     };
     let played = player.play(&steps, records).await;
     Ok((folder, played))

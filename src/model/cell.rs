@@ -2,7 +2,7 @@
 
 use super::inject::Inject;
 use super::limits::Cpus;
-use super::{Commit, Congestion, Placement, Reader, Scheme, Statement, Storage, Switch};
+use super::{Commit, Congestion, Factor, Placement, Protocol, Reader, Scheme, Statement, Storage, Switch};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -10,8 +10,17 @@ use std::str::FromStr;
 /// The link that adds nothing: the control.
 pub const LOCAL: &str = "local";
 
+/// The link that leads through the emulator and adds nothing: what tells a distance from the emulator's own cost.
+pub const CONTROL: &str = "local-queued";
+
 /// Requests `executemany` sends before waiting unless told otherwise.
 pub const IN_FLIGHT: usize = 100;
+
+/// Rows of one `multirow` INSERT unless told otherwise: what many drivers' helpers send (psycopg2's `execute_values`).
+pub const BATCH: usize = 100;
+
+/// Records of one transaction under `chunk` unless told otherwise: 3,552 rows of segment 1.
+pub const CHUNK: usize = 16;
 
 /// One combination of the factors an experiment spans.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,8 +34,17 @@ pub struct Cell {
     pub commit: Commit,
     /// Workers, each with one connection.
     pub pool: usize,
-    /// Requests sent before waiting; only `executemany` uses it.
+    /// Requests sent before waiting; of a line's rows only `executemany` has them.
     pub in_flight: usize,
+    /// Rows of one INSERT; only `multirow` uses it.
+    #[serde(default = "batch")]
+    pub batch: usize,
+    /// Records of one transaction, at most; only `chunk` uses it.
+    #[serde(default = "chunk")]
+    pub chunk: usize,
+    /// How a statement and its parameters reach the database.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// Where the records are read and parsed.
     pub reader: Reader,
     /// The path to the database: a profile's name, or inline (`rtt=20ms`).
@@ -62,6 +80,14 @@ fn local() -> String {
     LOCAL.into()
 }
 
+fn batch() -> usize {
+    BATCH
+}
+
+fn chunk() -> usize {
+    CHUNK
+}
+
 impl Cell {
     /// A cell on the plain stack: nothing slowed, nothing limited.
     pub fn new(scheme: Scheme, statement: Statement, commit: Commit, pool: usize) -> Self {
@@ -71,6 +97,9 @@ impl Cell {
             commit,
             pool,
             in_flight: IN_FLIGHT,
+            batch: BATCH,
+            chunk: CHUNK,
+            protocol: Protocol::default(),
             reader: Reader::Thread,
             link: local(),
             client_cpus: Cpus::UNLIMITED,
@@ -90,12 +119,15 @@ impl fmt::Display for Cell {
     /// `threads row auto pool 15 client-cpus 0.5`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {} pool {}", self.scheme, self.statement, self.commit, self.pool)?;
-        if self.statement == Statement::Executemany {
-            write!(f, " in-flight {}", self.in_flight)?;
+        for factor in [Factor::InFlight, Factor::Batch, Factor::Chunk] {
+            if factor.is_used(self) {
+                write!(f, " {factor} {}", factor.level(self))?;
+            }
         }
         let usual = Self::new(self.scheme, self.statement, self.commit, self.pool);
         let mut unusual =
             |name: &str, value: String, usual: bool| if usual { Ok(()) } else { write!(f, " {name} {value}") };
+        unusual("protocol", self.protocol.to_string(), self.protocol == usual.protocol)?;
         unusual("reader", self.reader.to_string(), self.reader == usual.reader)?;
         unusual("link", self.link.clone(), self.link == usual.link)?;
         unusual("client-cpus", self.client_cpus.to_string(), self.client_cpus == usual.client_cpus)?;
@@ -115,32 +147,21 @@ impl FromStr for Cell {
 
     /// As [`Cell`] is shown: `async row auto pool 60 link near-region`. What is not named is as usual.
     fn from_str(text: &str) -> Result<Self, String> {
-        fn word<T: FromStr>(what: &str, text: Option<&str>) -> Result<T, String> {
-            let text = text.ok_or_else(|| format!("the {what} is missing"))?;
-            text.parse().map_err(|_| format!("`{text}` is no {what}"))
+        fn put(cell: &mut Cell, factor: Factor, what: &str, level: Option<&str>) -> Result<(), String> {
+            let level = level.ok_or_else(|| format!("the {what} is missing"))?;
+            if factor.set(cell, level) { Ok(()) } else { Err(format!("`{level}` is no {what}")) }
         }
+        const FIRST: [(Factor, &str); 3] =
+            [(Factor::Scheme, "scheme"), (Factor::Statement, "statement kind"), (Factor::Commit, "transaction grain")];
         let mut words = text.split_whitespace();
-        let scheme = word("scheme", words.next())?;
-        let statement = word("statement kind", words.next())?;
-        let commit = word("transaction grain", words.next())?;
-        let mut cell = Self::new(scheme, statement, commit, 15);
+        let mut cell = Self::new(Scheme::Threads, Statement::Row, Commit::Auto, 15);
+        for (factor, what) in FIRST {
+            put(&mut cell, factor, what, words.next())?;
+        }
         while let Some(name) = words.next() {
-            let value = words.next();
-            match name {
-                "pool" => cell.pool = word(name, value)?,
-                "in-flight" => cell.in_flight = word(name, value)?,
-                "reader" => cell.reader = word(name, value)?,
-                "link" => cell.link = word(name, value)?,
-                "client-cpus" => cell.client_cpus = word(name, value)?,
-                "db-cpus" => cell.db_cpus = word(name, value)?,
-                "placement" => cell.placement = word(name, value)?,
-                "congestion" => cell.congestion = word(name, value)?,
-                "synchronous-commit" => cell.synchronous_commit = word(name, value)?,
-                "foreign-keys" => cell.foreign_keys = word(name, value)?,
-                "storage" => cell.storage = word(name, value)?,
-                "inject" => cell.inject = word(name, value)?,
-                other => return Err(format!("`{other}` is nothing a cell has")),
-            }
+            let factor = Factor::from_str(name).ok().filter(|named| FIRST.iter().all(|(first, _)| first != named));
+            let factor = factor.ok_or_else(|| format!("`{name}` is nothing a cell has"))?;
+            put(&mut cell, factor, name, words.next())?;
         }
         Ok(cell)
     }
@@ -155,7 +176,8 @@ mod tests {
         let all = "async-single executemany record pool 60 in-flight 20 reader process link rtt=5ms,loss=1% client-cpus 0.5 \
                    db-cpus 0.25 placement pinned congestion reno synchronous-commit off foreign-keys off storage tmpfs \
                    inject spin=20us";
-        for text in ["threads row auto pool 15", "async row auto pool 60 link near-region", all] {
+        let bulk = "processes multirow chunk pool 4 batch 50 chunk 8 protocol simple";
+        for text in ["threads row auto pool 15", "async row auto pool 60 link near-region", bulk, all] {
             assert_eq!(text.parse::<Cell>().unwrap().to_string(), text);
         }
     }

@@ -1,7 +1,8 @@
 //! The factors of a cell by name: what two cells differ in, and how that is said.
 
 use super::cell::Cell;
-use super::{Factor, Statement};
+use super::{Commit, Factor, Statement};
+use std::str::FromStr;
 
 impl Factor {
     /// This factor's level in a cell, as it is typed.
@@ -12,6 +13,9 @@ impl Factor {
             Self::Commit => cell.commit.to_string(),
             Self::Pool => cell.pool.to_string(),
             Self::InFlight => cell.in_flight.to_string(),
+            Self::Batch => cell.batch.to_string(),
+            Self::Chunk => cell.chunk.to_string(),
+            Self::Protocol => cell.protocol.to_string(),
             Self::Reader => cell.reader.to_string(),
             Self::Link => cell.link.clone(),
             Self::ClientCpus => cell.client_cpus.to_string(),
@@ -22,6 +26,33 @@ impl Factor {
             Self::ForeignKeys => cell.foreign_keys.to_string(),
             Self::Storage => cell.storage.to_string(),
             Self::Inject => cell.inject.to_string(),
+        }
+    }
+
+    /// Sets a cell's level as it is typed, the inverse of [`Self::level`]; says whether there is such a level.
+    pub fn set(self, cell: &mut Cell, level: &str) -> bool {
+        fn put<T: FromStr>(field: &mut T, level: &str) -> bool {
+            level.parse().map(|level| *field = level).is_ok()
+        }
+        match self {
+            Self::Scheme => put(&mut cell.scheme, level),
+            Self::Statement => put(&mut cell.statement, level),
+            Self::Commit => put(&mut cell.commit, level),
+            Self::Pool => put(&mut cell.pool, level),
+            Self::InFlight => put(&mut cell.in_flight, level),
+            Self::Batch => put(&mut cell.batch, level),
+            Self::Chunk => put(&mut cell.chunk, level),
+            Self::Protocol => put(&mut cell.protocol, level),
+            Self::Reader => put(&mut cell.reader, level),
+            Self::Link => put(&mut cell.link, level),
+            Self::ClientCpus => put(&mut cell.client_cpus, level),
+            Self::DbCpus => put(&mut cell.db_cpus, level),
+            Self::Placement => put(&mut cell.placement, level),
+            Self::Congestion => put(&mut cell.congestion, level),
+            Self::SynchronousCommit => put(&mut cell.synchronous_commit, level),
+            Self::ForeignKeys => put(&mut cell.foreign_keys, level),
+            Self::Storage => put(&mut cell.storage, level),
+            Self::Inject => put(&mut cell.inject, level),
         }
     }
 
@@ -39,14 +70,26 @@ impl Factor {
             Self::Scheme | Self::Statement | Self::Commit | Self::Link | Self::Placement => level,
             Self::ClientCpus => format!("client {level} CPU"),
             Self::DbCpus => format!("database {level} CPU"),
+            Self::Batch => format!("{level} rows an INSERT"),
+            Self::Chunk => format!("{level} records a chunk"),
+            Self::Protocol => format!("{level} statements"),
             _ => format!("{} {level}", self.name()),
         }
     }
 
-    /// What two cells differ in. Requests in flight are a difference only where both cells use them.
+    /// Whether a cell's level makes a difference to it: sizes are used by the kinds that have them.
+    pub fn is_used(self, cell: &Cell) -> bool {
+        match self {
+            Self::InFlight => cell.statement == Statement::Executemany,
+            Self::Batch => cell.statement == Statement::Multirow,
+            Self::Chunk => cell.commit == Commit::Chunk,
+            _ => true,
+        }
+    }
+
+    /// What two cells differ in. A size is a difference only where both cells use it.
     pub fn between(a: &Cell, b: &Cell) -> Vec<Self> {
-        let pipelined = a.statement == Statement::Executemany && b.statement == Statement::Executemany;
-        let counts = |factor: &Self| *factor != Self::InFlight || pipelined;
+        let counts = |factor: &Self| factor.is_used(a) && factor.is_used(b);
         Self::ALL.iter().copied().filter(counts).filter(|factor| factor.level(a) != factor.level(b)).collect()
     }
 
@@ -61,7 +104,7 @@ impl Factor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Commit, Scheme};
+    use crate::model::Scheme;
     use std::collections::BTreeSet;
 
     #[test]
@@ -87,5 +130,14 @@ mod tests {
         assert_eq!(Factor::between(&many, &Cell { in_flight: 7, ..many.clone() }), [Factor::InFlight]);
         assert_eq!(Factor::varying(&[&row, &other, &many]), [Factor::Scheme, Factor::Statement, Factor::InFlight]);
         assert_eq!(Factor::varying(&[&row]), []);
+    }
+
+    #[test]
+    fn sizes_count_only_where_they_are_used() {
+        let row = Cell::new(Scheme::Threads, Statement::Row, Commit::Record, 15);
+        assert_eq!(Factor::between(&row, &Cell { batch: 7, chunk: 7, ..row.clone() }), []);
+        let many = Cell { statement: Statement::Multirow, commit: Commit::Chunk, ..row };
+        let other = Cell { batch: 7, chunk: 7, ..many.clone() };
+        assert_eq!(Factor::between(&many, &other), [Factor::Batch, Factor::Chunk]);
     }
 }

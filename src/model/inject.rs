@@ -78,19 +78,7 @@ impl FromStr for Inject {
     }
 }
 
-impl TryFrom<String> for Inject {
-    type Error = QuantityError;
-
-    fn try_from(text: String) -> Result<Self, QuantityError> {
-        text.parse()
-    }
-}
-
-impl From<Inject> for String {
-    fn from(inject: Inject) -> Self {
-        inject.to_string()
-    }
-}
+super::quantity::as_text!(Inject);
 
 #[cfg(test)]
 mod tests {

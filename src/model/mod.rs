@@ -59,8 +59,21 @@ words! {
 words! {
     /// How rows are sent.
     Statement {
-        Row => "one prepared execute a row, the answer awaited each time",
-        Executemany => "up to --in-flight executes sent before waiting for the answers",
+        Row => "one INSERT a row, the answer awaited each time",
+        Executemany => "one INSERT a row, up to --in-flight of them sent before waiting",
+        Multirow => "INSERTs of --batch rows each, all sent before waiting",
+        Unnest => "one INSERT from arrays, a column each",
+        Copy => "COPY in binary",
+    }
+}
+
+impl Statement {
+    /// Whether each line of a chunk is waited for before the next is sent.
+    pub fn waits_a_line(self) -> bool {
+        match self {
+            Self::Row | Self::Executemany => true,
+            Self::Multirow | Self::Unnest | Self::Copy => false,
+        }
     }
 }
 
@@ -69,6 +82,18 @@ words! {
     Commit {
         Auto => "every statement is its own transaction",
         Record => "one transaction a record (a line with all its items)",
+        Chunk => "one transaction for up to --chunk records",
+    }
+}
+
+words! {
+    /// How a statement and its parameters reach the database.
+    #[derive(Default)]
+    Protocol {
+        #[default]
+        Prepared => "each statement is prepared once a connection",
+        Unnamed => "each call is parsed and planned anew, in the same round trip",
+        Simple => "parameters are written into the text (the simple query protocol, as psycopg2 does)",
     }
 }
 
@@ -85,7 +110,7 @@ words! {
     /// The two halves of the census workload.
     Phase {
         Geo => "INSERT each geographic record into a table with two indexes",
-        Data => "per line two SELECTs, then one INSERT an item",
+        Data => "per line two SELECTs, then a row an item",
     }
 }
 
@@ -176,6 +201,9 @@ words! {
         Commit => "transaction grain",
         Pool => "workers, each with one connection",
         InFlight => "requests sent before waiting",
+        Batch => "rows of one INSERT",
+        Chunk => "records of one transaction",
+        Protocol => "how a statement and its parameters reach the database",
         Reader => "where the records are read and parsed",
         Link => "the path to the database",
         ClientCpus => "processor time of the client",

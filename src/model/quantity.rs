@@ -177,11 +177,12 @@ impl fmt::Display for Burst {
     }
 }
 
+/// Text in JSON and TOML, by what shows and reads the type.
 macro_rules! as_text {
     ($($name:ident)+) => {$(
         impl TryFrom<String> for $name {
-            type Error = QuantityError;
-            fn try_from(text: String) -> Result<Self, QuantityError> {
+            type Error = $crate::model::quantity::QuantityError;
+            fn try_from(text: String) -> Result<Self, Self::Error> {
                 text.parse()
             }
         }
@@ -193,6 +194,8 @@ macro_rules! as_text {
         }
     )+};
 }
+pub(super) use as_text;
+
 as_text!(Delay Share Rate Burst);
 
 /// A number and its unit, in whole numbers of the smallest unit.

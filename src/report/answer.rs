@@ -39,14 +39,24 @@ impl Line {
     }
 }
 
-/// Every question a series can be asked, schemes first. Where time went is told by `ledgers`.
+/// Every question a series can be asked, schemes first; of a diagnosis those about its one cell. Where time went is told
+/// by `ledgers`.
 pub fn answers(analysis: &Analysis<'_>, names: &Names) -> Vec<Answer> {
-    let mut answers = vec![schemes(analysis, names)];
-    answers.extend(bounds::limits(analysis, names));
-    answers.extend(hangs_on::resources(analysis));
-    answers.extend(hangs_on::connections(analysis, names));
-    answers.extend(effects(analysis, names));
-    answers
+    if let Some(of_one) = hangs_on::resources(analysis) {
+        let others = [bounds::limits(analysis, names), hangs_on::connections(analysis, names)];
+        return std::iter::once(of_one).chain(others.into_iter().flatten()).collect();
+    }
+    let limits = bounds::limits(analysis, names);
+    let connections = hangs_on::connections(analysis, names);
+    let schemes = schemes(analysis, names);
+    // Where one scheme ran and something else was compared, that is what was asked.
+    if !analysis.varying().contains(&Factor::Scheme)
+        && let Some(effects) = effects(analysis, names, "What makes a difference?")
+    {
+        return [Some(effects), limits, connections, Some(schemes)].into_iter().flatten().collect();
+    }
+    let effects = effects(analysis, names, "What else makes a difference?");
+    [Some(schemes), limits, connections, effects].into_iter().flatten().collect()
 }
 
 fn schemes(analysis: &Analysis<'_>, names: &Names) -> Answer {
@@ -167,7 +177,7 @@ fn sides(comparison: &Comparison<'_>, names: &Names) -> (String, String) {
 }
 
 /// What each other factor did. Pools have a question of their own.
-fn effects(analysis: &Analysis<'_>, names: &Names) -> Option<Answer> {
+fn effects(analysis: &Analysis<'_>, names: &Names, question: &str) -> Option<Answer> {
     let sweeps = analysis.groups(Factor::Pool).iter().any(|group| group.len() > 2);
     let others: Vec<&Comparison<'_>> = analysis
         .comparisons
@@ -182,7 +192,7 @@ fn effects(analysis: &Analysis<'_>, names: &Names) -> Option<Answer> {
     } else {
         by_level(&others, names)
     };
-    Some(Answer { question: "What else makes a difference?".into(), lines })
+    Some(Answer { question: question.into(), lines })
 }
 
 fn effect(comparison: &Comparison<'_>, names: &Names) -> Line {

@@ -1,10 +1,10 @@
 //! Everything as CSV, a line a run, and as JSON, with what the analysis made of it.
 
+use super::Report;
 use super::latency::{CellLatency, DURATIONS, StageLatency};
 use super::ledgers::CellLedgers;
 use super::table::{self, RATES};
-use super::{Report, forecasts};
-use crate::analysis::{Share, evidence, verdict};
+use crate::analysis::{Share, evidence, round_trips, rounds_on_the_link, verdict};
 use crate::model::{Factor, Phase};
 use crate::wire::SCHEMA;
 use crate::wire::conditions::CpuCheck;
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 type Column = (&'static str, fn(&RunRecord) -> Option<String>);
 
 /// What is told of every run besides its factors.
-const COLUMNS: [Column; 23] = [
+const COLUMNS: [Column; 25] = [
     ("series", |run| Some(run.series.clone())),
     ("run", |run| Some(run.run.to_string())),
     ("attempt", |run| Some(run.attempt.to_string())),
@@ -35,6 +35,8 @@ const COLUMNS: [Column; 23] = [
     ("rtt_asked_ms", |run| figure(Some(run.conditions.link_asked.as_ref()?.rtt().nanos() as f64 / 1e6))),
     ("rtt_measured_p50_ms", |run| figure(Some(run.conditions.round_trip()?.p50 as f64 / 1e6))),
     ("rtt_measured_p99_ms", |run| figure(Some(run.conditions.round_trip()?.p99 as f64 / 1e6))),
+    ("round_trips_per_row", |run| figure(round_trips(run))),
+    ("link_rounds_per_row", |run| figure(rounds_on_the_link(run))),
     ("bound", |run| Some(verdict(&evidence(run)?).bound.to_string())),
     ("client_cpus_measured", |run| share(run.conditions.client.as_ref())),
     ("db_cpus_measured", |run| share(run.conditions.database.as_ref())),
@@ -96,7 +98,7 @@ impl Report<'_> {
             "waits": self.waits,
             "comparisons": self.analysis.comparisons,
             "noise": self.analysis.noise,
-            "forecasts": forecasts::rows(&self.analysis, &self.names),
+            "forecasts": self.forecasts,
             "why_believe_it": self.facts,
             "invalid": self.invalid,
             "not_shown": self.not_shown,
@@ -121,7 +123,8 @@ fn latency(cell: &CellLatency) -> Value {
         let durations = DURATIONS.iter().zip(one.durations);
         let named = durations.map(|((name, _), ns)| (format!("{name}_ms"), json!(ns / 1e6)));
         let counts = [("runs", json!(one.runs)), ("operations", json!(one.operations)), ("stage", json!(one.stage))];
-        counts.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(named).collect()
+        let counts = counts.into_iter().chain([("stalled", json!(one.stalled))]);
+        counts.map(|(name, value)| (name.to_owned(), value)).chain(named).collect()
     };
     json!({ "name": cell.name, "stages": cell.stages.iter().map(stage).collect::<Vec<_>>() })
 }

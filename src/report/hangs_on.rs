@@ -5,13 +5,18 @@ use super::names::Names;
 use crate::analysis::{Analysis, CellRuns, Demand, Influence, Scaling};
 use crate::model::{Factor, units};
 
+/// What the number of connections is called.
+const CONNECTIONS: &str = "connections";
+
 /// An influence this small is told to be none.
 const NOTHING: f64 = 0.1;
 
 /// What the rate hangs on; none where no resource was changed one at a time.
 pub(super) fn resources(analysis: &Analysis<'_>) -> Option<Answer> {
     let found = analysis.diagnosis.as_ref()?;
-    let mut lines: Vec<Line> = found.influences.iter().map(line).collect();
+    let mut influences: Vec<&Influence> = found.influences.iter().collect();
+    influences.sort_by(|a, b| b.elasticity.0.total_cmp(&a.elasticity.0));
+    let mut lines: Vec<Line> = influences.into_iter().map(line).collect();
     if lines.is_empty() {
         return None;
     }
@@ -27,32 +32,38 @@ pub(super) fn resources(analysis: &Analysis<'_>) -> Option<Answer> {
         None => "Undetermined",
     };
     let strong = found.agrees() == Some(true);
-    lines.insert(0, Line { at: String::new(), lead: lead.into(), detail, strong });
-    let rest = format!("what the parts leave of 1: {}", units::number(found.undiagnosed));
-    lines.push(Line { at: "undiagnosed".into(), lead: "Not explained by these".into(), detail: rest, strong: false });
+    // What it hangs on most comes first; connections are no part of the sum, and last.
+    lines.sort_by_key(|line| line.at == CONNECTIONS);
+    lines.insert(0, Line { at: "in short".into(), lead: lead.into(), detail, strong });
+    let rest = format!("{} is what these leave of 1", units::number(found.undiagnosed));
+    lines.push(Line { at: "the rest".into(), lead: "Undiagnosed".into(), detail: rest, strong: false });
     Some(Answer { question: "What does the rate hang on?".into(), lines })
 }
 
 fn line(one: &Influence) -> Line {
-    let (value, low, high) = one.elasticity;
+    // Half a hundredth below zero is zero.
+    let whole = |value: f64| if value.abs() < 0.005 { 0.0 } else { value };
+    let (value, low, high) = (whole(one.elasticity.0), whole(one.elasticity.1), whole(one.elasticity.2));
     let changed = format!("with {}", one.factor.said(&one.cell));
     let at = match one.factor {
         Factor::Inject | Factor::ClientCpus => "client CPU",
         Factor::DbCpus => "database CPU",
         Factor::Link => "round trips",
         Factor::SynchronousCommit => "waiting for the disk",
-        Factor::Pool => "connections",
+        Factor::Pool => CONNECTIONS,
         _ => "other",
     };
-    let figure = format!("{} ({})", units::number(value), units::between((low, high), units::number));
+    let figure = format!("{} ({} to {})", units::number(value), units::number(low), units::number(high));
     let lead = if high < NOTHING {
-        "Hardly".to_owned()
+        "Hardly"
     } else if low > 1.0 - 3.0 * NOTHING {
-        "One to one".to_owned()
+        "One to one"
+    } else if low > 0.0 {
+        "In part"
     } else {
-        "In part".to_owned()
+        "Cannot be told from nothing"
     };
-    Line { at: at.into(), lead, detail: format!("elasticity {figure}, {changed}"), strong: low > NOTHING }
+    Line { at: at.into(), lead: lead.into(), detail: format!("elasticity {figure}, {changed}"), strong: low > NOTHING }
 }
 
 /// How many connections: a range of pools by a law through those tried; none where fewer than three were.

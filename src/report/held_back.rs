@@ -64,8 +64,8 @@ fn summary(side: &str, all: &[Held]) -> Option<Fact> {
 
 /// Of a cell's valid runs together; none where no quota held it back.
 fn held(cell: &CellRuns<'_>, readings: Readings, names: &Names) -> Option<Held> {
-    let runs = cell.runs.iter().filter(|run| run.is_valid());
-    let ends: Vec<(&Used, &Used)> = runs
+    let ends: Vec<(&Used, &Used)> = cell
+        .valid_runs()
         .filter_map(|run| {
             let all = readings(run.conditions.observed.as_ref()?);
             Some((all.first()?, all.last()?))

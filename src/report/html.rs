@@ -2,7 +2,7 @@
 //! this file only chooses the charts and fills `template.html`.
 
 use super::chart::{self, Bar, Line, Multiple, Point, Stack};
-use super::latency::{self, CellLatency, DURATIONS};
+use super::latency::{self, CellLatency};
 use super::markdown::with_spread;
 use super::table::{self, RATES};
 use super::waits::CellWaits;
@@ -52,14 +52,14 @@ struct Cell {
 #[derive(Debug, Clone, Serialize)]
 struct LatencyRow {
     name: String,
-    /// Stage, operations of a run, durations.
+    /// Stage, operations of a run, durations and the stalled part.
     stages: Vec<(String, String, Vec<String>)>,
 }
 
 impl From<&CellLatency> for LatencyRow {
     fn from(cell: &CellLatency) -> Self {
         let stage = |one: &latency::StageLatency| {
-            (one.stage.to_string(), units::count(one.operations.round() as u64), one.milliseconds())
+            (one.stage.to_string(), units::count(one.operations.round() as u64), one.columns())
         };
         Self { name: cell.name.clone(), stages: cell.stages.iter().map(stage).collect() }
     }
@@ -97,12 +97,13 @@ impl Report<'_> {
             "heads": heads,
             "spread_is": table::spread_is(&rows),
             "rows": rows.iter().map(table_row).collect::<Vec<_>>(),
-            "latency_heads": DURATIONS.map(|(name, _)| name),
+            "trips_are": table::TRIPS,
+            "latency_heads": latency::heads().collect::<Vec<_>>(),
             "latency": self.latencies.iter().map(LatencyRow::from).collect::<Vec<_>>(),
             "latency_note": latency::NOTE,
             "waits": self.waits.iter().map(WaitsRow::from).collect::<Vec<_>>(),
             "waits_note": waits::NOTE,
-            "forecasts": forecasts::rows(&self.analysis, &self.names).iter().map(forecasts::Row::cells).collect::<Vec<_>>(),
+            "forecasts": self.forecasts.iter().map(forecasts::Row::cells).collect::<Vec<_>>(),
             "forecasts_note": forecasts::NOTE,
             "comparisons": self.comparison_rows(),
             "facts": self.facts,
@@ -225,7 +226,7 @@ impl Report<'_> {
 
     fn by_distance(&self) -> Figure {
         let x = |cell: &CellRuns<'_>| {
-            let connects = cell.runs.iter().filter(|run| run.is_valid()).filter_map(|run| run.conditions.round_trip());
+            let connects = cell.valid_runs().filter_map(|run| run.conditions.round_trip());
             let rtt = Summary::of(connects.map(|connect| connect.p50 as f64))?.median;
             Some((rtt / 1e6, format!("{} ms", units::milliseconds(rtt))))
         };
@@ -297,6 +298,9 @@ fn table_row(row: &table::Row) -> TableRow {
     };
     let mut cells: Vec<Cell> = row.rates.iter().map(|rate| cell(*rate, units::rate, "rows a second")).collect();
     cells.push(cell(row.cpu, units::number, "µs of the client's processor time a row"));
+    let link = row.link_rounds.map_or_else(String::new, |link| format!("link {}", units::multiple(link)));
+    let own = row.round_trips.map_or_else(|| "n/a".into(), units::multiple);
+    cells.push(Cell { median: own, spread: link, title: "round trips a row".into() });
     let runs = format!("{}/{}", row.valid, row.runs);
     TableRow { name: row.name.clone(), cells, runs, complete: row.valid == row.runs }
 }

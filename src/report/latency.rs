@@ -18,12 +18,19 @@ pub(super) const DURATIONS: [(&str, Duration); 5] = [
     ("max", |stage| stage.max as f64),
 ];
 
+/// The heads of the columns: the durations, and the part of a stage's time that its stalled operations took.
+pub(super) fn heads() -> impl Iterator<Item = &'static str> {
+    DURATIONS.iter().map(|(name, _)| *name).chain(["stalled"])
+}
+
 /// The stages that wait for an answer, as far as people ask for them.
 const STAGES: [Stage; 3] = [Stage::Execute, Stage::Select, Stage::Commit];
 
 /// What the figures are, for those who read them.
 pub(super) const NOTE: &str = "Milliseconds from a request to its answer in the data phase, all workers together; \
-    medians over the valid runs, max: of each run's longest. execute: one INSERT, with executemany all of a line's; \
+    medians over the valid runs, max: of each run's longest; stalled: the part of \
+    a stage's time in operations of over ten times the median. execute: one INSERT, with executemany all of a line's, with \
+    multirow, unnest and copy all of a chunk's and its COMMIT; \
     commit: where it has a round trip of its own.";
 
 /// A cell's stages.
@@ -46,12 +53,15 @@ pub(super) struct StageLatency {
     pub operations: f64,
     /// Medians over the runs in the order of [`DURATIONS`], ns.
     pub durations: [f64; 5],
+    /// Part of the stage's time in operations of over ten times the median: the median over the runs.
+    pub stalled: f64,
 }
 
 impl StageLatency {
-    /// The durations as text, ms.
-    pub fn milliseconds(&self) -> Vec<String> {
-        self.durations.iter().map(|ns| units::milliseconds(*ns)).collect()
+    /// The columns as text: durations in ms, the stalled part.
+    pub fn columns(&self) -> Vec<String> {
+        let durations = self.durations.iter().map(|ns| units::milliseconds(*ns));
+        durations.chain([units::percent(self.stalled)]).collect()
     }
 }
 
@@ -76,7 +86,8 @@ fn over_runs(cell: &CellRuns<'_>, stage: Stage) -> Option<StageLatency> {
     for (duration, (_, of)) in durations.iter_mut().zip(DURATIONS) {
         *duration = median(&of)?.median;
     }
-    Some(StageLatency { stage, runs: operations.runs, operations: operations.median, durations })
+    let stalled = median(&|one| one.stalled as f64 / one.total.max(1) as f64)?.median;
+    Some(StageLatency { stage, runs: operations.runs, operations: operations.median, durations, stalled })
 }
 
 #[cfg(test)]
@@ -112,7 +123,7 @@ mod tests {
         let execute = &all[0].stages[0];
         // Runs 1, 8, 15, 22, 29 and 36 are of this cell.
         assert_eq!((execute.runs, execute.durations[0], execute.durations[4]), (6, 18.5e6, 5e9));
-        assert_eq!(execute.milliseconds()[4], "5,000");
+        assert_eq!(execute.columns()[4..], ["5,000", "3.0 %"]);
         stages_of(&mut records[1]).iter_mut().for_each(|one| one.count = 0);
         assert_eq!(of(&records)[0].stages[0].runs, 5);
         let one = stages_of(&mut records[8])[0];

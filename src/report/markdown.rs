@@ -1,7 +1,7 @@
 //! The report as Markdown: for a pull request, a wiki, a mail.
 
 use super::forecasts;
-use super::latency::{self, DURATIONS};
+use super::latency;
 use super::table::{self, RATES};
 use super::waits::{self, Wait};
 use super::{Fact, Report};
@@ -54,16 +54,18 @@ impl Report<'_> {
         }
         let _ = writeln!(text, "\n## Rows a second\n\nAll cells: {}.\n", escaped(&self.names.common()));
         let heads: Vec<&str> = RATES.iter().map(|(name, ..)| *name).collect();
-        let _ = writeln!(text, "| cell | {} | client CPU, µs a row | valid runs |", heads.join(" | "));
-        let _ = writeln!(text, "|---|{}", "--:|".repeat(RATES.len() + 2));
+        let _ =
+            writeln!(text, "| cell | {} | client CPU, µs a row | round trips a row | valid runs |", heads.join(" | "));
+        let _ = writeln!(text, "|---|{}", "--:|".repeat(RATES.len() + 3));
         for row in &rows {
             let rates: Vec<String> = row.rates.iter().map(|rate| with_spread(*rate, units::rate)).collect();
             let cpu = with_spread(row.cpu, units::number);
             let _ = writeln!(
                 text,
-                "| {} | {} | {cpu} | {}/{} |",
+                "| {} | {} | {cpu} | {} | {}/{} |",
                 escaped(&row.name),
                 rates.join(" | "),
+                row.trips(),
                 row.valid,
                 row.runs
             );
@@ -71,22 +73,22 @@ impl Report<'_> {
         let what: Vec<String> = RATES.iter().map(|(name, what, _)| format!("{name}: {what}")).collect();
         let _ = writeln!(
             text,
-            "\nMedians of the valid runs; in brackets {}. {}.",
+            "\nMedians of the valid runs; in brackets {}. {}. {}.",
             table::spread_is(&rows),
-            what.join("; ")
+            what.join("; "),
+            table::TRIPS
         );
     }
 
     fn forecasts(&self, text: &mut String) {
-        let rows = forecasts::rows(&self.analysis, &self.names);
-        if rows.is_empty() {
+        if self.forecasts.is_empty() {
             return;
         }
         text.push_str(
             "\n## Told before it ran\n\n| cell | said, rows/s | between | came | off | as the nearest cell | far |\n\
              |---|--:|--:|--:|--:|--:|---|\n",
         );
-        for row in &rows {
+        for row in &self.forecasts {
             let cells = row.cells().map(|cell| escaped(&cell));
             let _ = writeln!(text, "| {} |", cells.join(" | "));
         }
@@ -97,13 +99,14 @@ impl Report<'_> {
         if self.latencies.is_empty() {
             return;
         }
-        let heads = DURATIONS.map(|(name, _)| name).join(" | ");
+        let heads: Vec<&str> = latency::heads().collect();
+        let (columns, heads) = (heads.len(), heads.join(" | "));
         let _ = writeln!(text, "\n## Latency\n\n| cell | stage | operations a run | {heads} |");
-        let _ = writeln!(text, "|---|---|{}", "--:|".repeat(DURATIONS.len() + 1));
+        let _ = writeln!(text, "|---|---|{}", "--:|".repeat(columns + 1));
         for (cell, stage) in self.latencies.iter().flat_map(|cell| cell.stages.iter().map(move |stage| (cell, stage))) {
             let (name, operations) = (escaped(&cell.name), units::count(stage.operations.round() as u64));
-            let durations = stage.milliseconds().join(" | ");
-            let _ = writeln!(text, "| {name} | {} | {operations} | {durations} |", stage.stage);
+            let figures = stage.columns().join(" | ");
+            let _ = writeln!(text, "| {name} | {} | {operations} | {figures} |", stage.stage);
         }
         let _ = writeln!(text, "\n{}", latency::NOTE);
     }

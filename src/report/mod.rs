@@ -68,6 +68,7 @@ pub struct Report<'a> {
     ledgers: Vec<CellLedgers>,
     /// The same in words.
     time: Option<Answer>,
+    forecasts: Vec<forecasts::Row>,
     latencies: Vec<CellLatency>,
     waits: Vec<CellWaits>,
     facts: Vec<Fact>,
@@ -101,6 +102,7 @@ impl<'a> Report<'a> {
         Self {
             answers,
             time: ledgers::answer(&ledgers),
+            forecasts: forecasts::rows(&analysis, &names),
             latencies: latency::latencies(&analysis, &names),
             waits: waits::waits(&analysis, &names),
             facts: why::facts(&analysis, &names),

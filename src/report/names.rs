@@ -3,8 +3,11 @@
 use crate::analysis::Analysis;
 use crate::model::cell::Cell;
 use crate::model::quantity::Delay;
-use crate::model::{Factor, Statement};
+use crate::model::{Factor, Part};
 use std::collections::BTreeMap;
+
+/// What a diagnosed cell is called beside those that differ from it.
+const AS_ASKED: &str = "nothing changed";
 
 /// The names of a series' cells.
 #[derive(Debug, Clone)]
@@ -13,6 +16,8 @@ pub struct Names {
     /// Round-trip time each link was asked to have.
     rtts: BTreeMap<String, Delay>,
     common: Vec<String>,
+    /// The cell whose resources are changed one at a time: the others are called by what was changed.
+    base: Option<Cell>,
 }
 
 impl Names {
@@ -23,10 +28,13 @@ impl Names {
             varying = vec![Factor::Scheme, Factor::Statement];
         }
         let rtts = analysis.cells.iter().map(|cell| (cell.cell.link.clone(), Delay::from_nanos(cell.rtt))).collect();
-        let mut names = Self { varying, rtts, common: Vec::new() };
-        if let Some(first) = analysis.cells.first() {
-            let fixed = Factor::ALL.iter().filter(|factor| names.is_common(**factor, first.cell));
-            names.common = fixed.map(|factor| names.said(*factor, first.cell)).collect();
+        let twin = || analysis.cells.iter().find(|cell| cell.part == Part::Twin);
+        let base = analysis.diagnosis.as_ref().and_then(|_| twin()).map(|base| base.cell.clone());
+        let first = base.clone().or_else(|| analysis.cells.first().map(|first| first.cell.clone()));
+        let mut names = Self { varying, rtts, common: Vec::new(), base };
+        if let Some(first) = first {
+            let fixed = Factor::ALL.iter().filter(|factor| names.is_common(**factor, &first));
+            names.common = fixed.map(|factor| names.said(*factor, &first)).collect();
         }
         names
     }
@@ -38,8 +46,9 @@ impl Names {
             factor,
             Factor::Scheme | Factor::Statement | Factor::Commit | Factor::Pool | Factor::Link | Factor::Placement
         );
-        let pipelined = factor == Factor::InFlight && cell.statement == Statement::Executemany;
-        !self.varying.contains(&factor) && (asked_first || pipelined || factor.level(cell) != factor.level(&usual))
+        let is_size = matches!(factor, Factor::InFlight | Factor::Batch | Factor::Chunk);
+        let is_same = self.base.is_some() || !self.varying.contains(&factor);
+        is_same && (asked_first || (is_size && factor.is_used(cell)) || factor.level(cell) != factor.level(&usual))
     }
 
     /// What all cells of the series have in common.
@@ -59,9 +68,17 @@ impl Names {
 
     /// A cell by those of its varying factors that are wanted.
     pub fn by(&self, cell: &Cell, wanted: impl Fn(Factor) -> bool) -> String {
-        let used = |one: &&Factor| **one != Factor::InFlight || cell.statement == Statement::Executemany;
-        let said = self.varying.iter().filter(used).filter(|one| wanted(**one)).map(|one| self.said(*one, cell));
-        said.collect::<Vec<_>>().join(" ")
+        let used = |one: &&Factor| one.is_used(cell);
+        let changed = |one: &&Factor| self.base.as_ref().is_none_or(|base| one.level(cell) != one.level(base));
+        let said: Vec<String> = self
+            .varying
+            .iter()
+            .filter(used)
+            .filter(changed)
+            .filter(|one| wanted(**one))
+            .map(|one| self.said(*one, cell))
+            .collect();
+        if said.is_empty() && self.base.is_some() { AS_ASKED.into() } else { said.join(" ") }
     }
 
     /// A factor's level in a cell; a link's with its round trip, where its name doesn't say that.

@@ -101,7 +101,7 @@ fn programs(records: &[RunRecord]) -> Vec<Fact> {
 }
 
 /// Enough of a checksum to tell it from another; of a digest the part after the repository's name.
-fn short(checksum: &str) -> String {
+pub(super) fn short(checksum: &str) -> String {
     let digits = checksum.rsplit_once("sha256:").map_or(checksum, |(_, digits)| digits);
     digits.chars().take(ENOUGH).collect()
 }

@@ -2,7 +2,8 @@
 //! filled and after, and in its steady window.
 
 use super::names::Names;
-use crate::analysis::{Analysis, CellRuns, Summary};
+use crate::analysis::{Analysis, CellRuns, Summary, round_trips, rounds_on_the_link};
+use crate::model::units;
 use crate::model::{Part, Phase};
 use crate::wire::{RunResult, Verification};
 use serde::Serialize;
@@ -27,6 +28,10 @@ pub struct Row {
     pub rates: [Option<Summary>; 4],
     /// The client's processor time, microseconds a row of data.
     pub cpu: Option<Summary>,
+    /// Round trips a row of data: by the ingester's own count …
+    pub round_trips: Option<f64>,
+    /// … and by the link's, where it counts them: medians of the valid runs.
+    pub link_rounds: Option<f64>,
     /// Runs that count.
     pub valid: usize,
     /// Runs whose rows verified.
@@ -48,11 +53,25 @@ fn row(cell: &CellRuns<'_>, names: &Names) -> Row {
         name: format!("{}{again}", names.cell(cell.cell)),
         rates: RATES.map(|(_, _, figure)| cell.figure(figure)),
         cpu: cell.figure(cpu_a_row),
+        round_trips: cell.median(round_trips),
+        link_rounds: cell.median(rounds_on_the_link),
         valid: cell.valid().count(),
         verified: results().filter(is_verified).count(),
         runs: cell.runs.len(),
     }
 }
+
+impl Row {
+    /// Round trips a row: `1.01`, where the link counted them, too, `1.01 (link 1.02)`.
+    pub fn trips(&self) -> String {
+        let own = self.round_trips.map_or_else(|| "n/a".into(), units::multiple);
+        self.link_rounds.map_or_else(|| own.clone(), |link| format!("{own} (link {})", units::multiple(link)))
+    }
+}
+
+/// What the round trips are.
+pub const TRIPS: &str = "Round trips: how often a connection waited for an answer, by the ingester's count; in brackets \
+    by the link's, of packets sent after something new had come";
 
 /// Whether every spread in the table is an interval.
 pub fn all_intervals(rows: &[Row]) -> bool {

@@ -24,11 +24,13 @@ pub fn report(records: &[RunRecord]) -> Report<'_> {
             ("pool-and-distance", "How many connections, and what if the database moves away?")
         }
         Some("limits") => ("limits", "What does a quarter of a processor do to the database?"),
+        Some("diagnose") => ("diagnose", "What does the rate of one cell hang on?"),
         _ => ("quick", "Threads or async, when rows are inserted one by one?"),
     };
     let (series, path) = match experiment {
         "pool-and-distance" => ("2026-11-20-pool-and-distance", "results/2026-11-20-pool-and-distance"),
         "limits" => ("2026-11-20-limits", "results/2026-11-20-limits"),
+        "diagnose" => ("2026-11-20-diagnose", "results/2026-11-20-diagnose"),
         _ => ("2026-11-20-quick", "results/2026-11-20-quick"),
     };
     Report::of(Source { series, experiment, question, records, path })
@@ -71,6 +73,29 @@ pub fn limited() -> Vec<RunRecord> {
     let cells = [(whole, Part::Cell, 8_910.0), (quarter, Part::Cell, 2_140.0)];
     let mut records = played("limits", &cells, 6, 250);
     foretold(&mut records);
+    records.iter_mut().for_each(observed::add);
+    records
+}
+
+/// A cell that the database's CPU bounds, with each of its resources changed, six blocks.
+pub fn diagnosed() -> Vec<RunRecord> {
+    let base = "threads row auto pool 15 placement pinned";
+    let cell = |text: &str, part, rate| (text.parse::<Cell>().unwrap(), part, rate);
+    let mut cells = vec![cell(base, Part::Cell, 8_910.0), cell(base, Part::Twin, 8_910.0)];
+    for (changed, rate) in [
+        ("threads row auto pool 15 placement pinned inject spin=6us", 8_890.0),
+        ("threads row auto pool 15 placement pinned inject spin=12us", 8_850.0),
+        ("threads row auto pool 15 client-cpus 0.8 placement pinned", 8_880.0),
+        ("threads row auto pool 15 db-cpus 0.8 placement pinned", 7_150.0),
+        ("threads row auto pool 15 link local-queued placement pinned", 8_700.0),
+        ("threads row auto pool 15 link rtt=336us placement pinned", 8_620.0),
+        ("threads row auto pool 15 placement pinned synchronous-commit off", 9_300.0),
+        ("threads row auto pool 7 placement pinned", 8_200.0),
+        ("threads row auto pool 30 placement pinned", 9_050.0),
+    ] {
+        cells.push(cell(changed, Part::Cell, rate));
+    }
+    let mut records = played("diagnose", &cells, 6, 77);
     records.iter_mut().for_each(observed::add);
     records
 }

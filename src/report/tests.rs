@@ -1,6 +1,6 @@
 //! Reports of series as they come out of a lab, and of those that came out of it half.
 
-use super::testing::{limited, played, quick, quick_of, report, sweep};
+use super::testing::{diagnosed, limited, played, quick, quick_of, report, sweep};
 use super::*;
 use crate::model::cell::Cell;
 use crate::model::{Backend, Commit, Scheme, Statement};
@@ -49,8 +49,15 @@ fn a_sweep_of_many_cells_is_told_in_few_sentences() {
 }
 
 #[test]
+fn a_diagnosis_calls_cells_by_what_was_changed() {
+    let records = diagnosed();
+    let report = report(&records);
+    insta::assert_snapshot!("diagnosed-80", report.terminal(Screen::PLAIN));
+}
+
+#[test]
 fn no_line_is_wider_than_the_screen() {
-    for records in [quick(), quick_of(3), limited(), sweep()] {
+    for records in [quick(), quick_of(3), limited(), diagnosed(), sweep()] {
         let report = report(&records);
         for (columns, screen) in [(80, Screen::PLAIN), (120, WIDE)] {
             for line in report.terminal(screen).lines() {

@@ -2,14 +2,11 @@
 
 use super::ledgers;
 use super::names::Names;
-use crate::analysis::{Analysis, CellRuns, Window};
+use crate::analysis::{Analysis, CellRuns, LEAST_LOOKS, Window, looks};
 use crate::wire::record::RunRecord;
 use crate::wire::watched::{Doing, Seen};
 use serde::Serialize;
 use std::collections::BTreeMap;
-
-/// Of fewer looks no share is told: one more or less would be a twentieth.
-const LEAST_LOOKS: usize = 20;
 
 /// So many waits of a cell are named, and only those above this part of all looks.
 const MOST: usize = 5;
@@ -55,16 +52,16 @@ pub(super) fn waits(analysis: &Analysis<'_>, names: &Names) -> Vec<CellWaits> {
 }
 
 fn of(cell: &CellRuns<'_>, names: &Names) -> Option<CellWaits> {
-    let mut looks = 0;
+    let mut seen_at = 0;
     let mut counts: BTreeMap<(&str, Doing), u64> = BTreeMap::new();
-    for seen in cell.runs.iter().filter(|run| run.is_valid()).flat_map(|run| looks_of(run)) {
-        looks += 1;
+    for seen in cell.valid_runs().flat_map(looks_of) {
+        seen_at += 1;
         for one in seen {
             *counts.entry((one.wait.as_str(), one.doing)).or_default() += u64::from(one.count);
         }
     }
     let all: u64 = counts.values().sum();
-    if looks < LEAST_LOOKS || all == 0 {
+    if seen_at < LEAST_LOOKS || all == 0 {
         return None;
     }
     let named = counts.into_iter().filter(|((event, _), _)| !event.is_empty());
@@ -78,15 +75,13 @@ fn of(cell: &CellRuns<'_>, names: &Names) -> Option<CellWaits> {
         .collect();
     waits.sort_by(|a, b| b.share.total_cmp(&a.share));
     waits.truncate(MOST);
-    Some(CellWaits { name: names.cell(cell.cell), looks, waits })
+    Some(CellWaits { name: names.cell(cell.cell), looks: seen_at, waits })
 }
 
 /// What was seen in the window in which every worker was busy, a look each.
-fn looks_of(run: &RunRecord) -> impl Iterator<Item = &[Seen]> {
-    let window = Window::of(run);
-    let all = run.conditions.observed.iter().flat_map(|observed| &observed.looks);
-    let within = move |at: f64| window.is_some_and(|window| (window.from..=window.to).contains(&at));
-    all.filter(move |look| within(look.at)).map(|look| look.backends.as_slice())
+fn looks_of(run: &RunRecord) -> Vec<&[Seen]> {
+    let seen = Window::of(run).map(|window| looks(run, window)).unwrap_or_default();
+    seen.into_iter().map(|look| look.backends.as_slice()).collect()
 }
 
 /// A backend's state as the ledger names it.

@@ -1,7 +1,7 @@
 //! Why believe it: what was asked for next to what was measured, and what nobody measured.
 
 use super::names::Names;
-use super::{forecasts, held_back, in_progress};
+use super::{forecasts, held_back, in_progress, setup};
 use crate::analysis::{Analysis, CellRuns, Finding, LEAST_PAIRS, Limit, Summary};
 use crate::model::{Backend, Factor, Part, Scheme, units};
 use crate::wire::conditions::{Conditions, CpuCheck};
@@ -212,7 +212,7 @@ fn machine(found: &Conditions) -> Fact {
         }
     }
     if !found.data.is_empty() {
-        parts.push(format!("data {}", found.data.trim_start_matches("sha256:").chars().take(12).collect::<String>()));
+        parts.push(format!("data {}", setup::short(&found.data)));
     }
     fact("machine", if parts.is_empty() { "not recorded".into() } else { parts.join(", ") })
 }
@@ -249,5 +249,5 @@ pub fn not_shown(analysis: &Analysis<'_>) -> Vec<String> {
 }
 
 fn valid<'r>(cells: &'r [&CellRuns<'_>]) -> impl Iterator<Item = &'r RunRecord> {
-    cells.iter().flat_map(|cell| cell.runs.iter().copied()).filter(|run| run.is_valid())
+    cells.iter().flat_map(|cell| cell.valid_runs())
 }

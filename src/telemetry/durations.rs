@@ -9,6 +9,9 @@ const DIGITS: u8 = 2;
 /// Nothing shorter than this is told apart, ns: the clock itself takes that long.
 const SHORTEST: u64 = 16;
 
+/// From so many times the median on an operation was stalled.
+const STALLED: u64 = 10;
+
 /// How long a stage's operations took, ns.
 #[derive(Debug, Clone)]
 pub struct Durations {
@@ -65,7 +68,15 @@ impl Durations {
             p99: quantile(0.99),
             max: self.max,
             total: self.total,
+            stalled: self.longer_than(STALLED * quantile(0.5)),
         })
+    }
+
+    /// All durations above one together, ns: as exact as the histogram, and never more than the total.
+    fn longer_than(&self, duration: u64) -> u64 {
+        let long = self.histogram.iter_recorded().filter(|one| one.value_iterated_to() > duration);
+        let sum: u64 = long.map(|one| one.value_iterated_to() * u64::from(one.count_at_value())).sum();
+        sum.min(self.total)
     }
 
     /// In full; none if there are none.
@@ -169,6 +180,16 @@ mod tests {
         for (found, exact) in [(summary.p50, 5_000_000.0), (summary.p90, 9_000_000.0), (summary.p99, 9_900_000.0)] {
             assert!((found as f64 / exact - 1.0).abs() <= 0.01, "{found} for {exact}");
         }
+    }
+
+    #[test]
+    fn the_time_of_stalled_operations_shows_what_percentiles_hide() {
+        let mut durations = of(&[1_000_000; 995]);
+        (0..5).for_each(|_| durations.record(90_000_000));
+        let summary = durations.summary(Stage::Execute).unwrap();
+        assert!(summary.p99 < 1_020_000, "{summary:?}");
+        assert!((summary.stalled as f64 / 450e6 - 1.0).abs() < 0.01, "five times 90 ms: {summary:?}");
+        assert_eq!(of(&[1_000_000; 1_000]).summary(Stage::Execute).unwrap().stalled, 0);
     }
 
     #[test]

@@ -45,8 +45,12 @@ pub struct Emulation {
 pub struct Counters {
     /// Packets that came in; a large one that the kernel splits later counts once. `relay`: chunks.
     pub packets: u64,
-    /// Their bytes, headers included (`relay`: without).
+    /// Their bytes as the rate counts them: with headers, Ethernet's 14 bytes too (`relay`: without any).
     pub bytes: u64,
+    /// Packets of data whose sender had got something new since its last one: what is sent to and fro. `None`: the
+    /// backend cannot tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<u64>,
     /// Packets that had to wait.
     pub delayed: u64,
     /// Packets lost because the profile asks for it.

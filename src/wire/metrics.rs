@@ -24,6 +24,10 @@ pub struct StageSummary {
     pub max: u64,
     /// All durations together, ns.
     pub total: u64,
+    /// Of them those of operations that took over ten times the median, ns: where a quota holds a program back for
+    /// tens of milliseconds, few operations hold much of the time, and percentiles need not show it.
+    #[serde(default)]
+    pub stalled: u64,
 }
 
 /// A stage's durations in full: what a child of `processes` hands its parent, which merges them.

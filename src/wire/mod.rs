@@ -24,7 +24,7 @@ pub mod watched;
 pub use result::{Acknowledged, Cpu, Interrupt, ItemTally, PhaseResult, Rates, RunResult, Steady, Verification};
 
 use crate::model::inject::Inject;
-use crate::model::{Commit, Phase, Reader, Scheme, Statement};
+use crate::model::{Commit, Phase, Protocol, Reader, Scheme, Statement};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -69,8 +69,17 @@ pub struct Job {
     pub scheme: Scheme,
     /// How rows are sent.
     pub statement: Statement,
-    /// Requests sent before waiting; used by `executemany`.
+    /// Requests sent before waiting: of rows by `executemany`, of geographic records by every kind but `row`.
     pub in_flight: usize,
+    /// Rows of one INSERT; used by `multirow`.
+    #[serde(default = "batch")]
+    pub batch: usize,
+    /// Records of one transaction, at most; used by `chunk`.
+    #[serde(default = "chunk")]
+    pub chunk: usize,
+    /// How a statement and its parameters reach the database.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// Workers, each with one connection: 1 to [`Job::MAX_POOL`].
     pub pool: usize,
     /// Transaction grain.
@@ -104,6 +113,14 @@ fn on() -> bool {
     true
 }
 
+fn batch() -> usize {
+    Job::BATCH
+}
+
+fn chunk() -> usize {
+    Job::CHUNK
+}
+
 impl Job {
     /// The largest pool: the stack's database accepts 600 connections and keeps some for the lab.
     pub const MAX_POOL: usize = 500;
@@ -111,6 +128,14 @@ impl Job {
     pub const QUEUE: usize = 1_000;
     /// Requests in flight unless told otherwise.
     pub const IN_FLIGHT: usize = crate::model::cell::IN_FLIGHT;
+    /// Rows of one INSERT unless told otherwise.
+    pub const BATCH: usize = crate::model::cell::BATCH;
+    /// The most rows of one INSERT: the protocol counts parameters in 16 bits, a row has three.
+    pub const MAX_BATCH: usize = u16::MAX as usize / 3;
+    /// Records of one transaction unless told otherwise.
+    pub const CHUNK: usize = crate::model::cell::CHUNK;
+    /// The most records of one transaction: a quarter of a million rows are held until it commits.
+    pub const MAX_CHUNK: usize = 1_000;
 
     /// The job's numbers, checked: a sentence that says what is wrong and what would be right.
     pub fn check(&self) -> Result<(), String> {
@@ -126,6 +151,8 @@ impl Job {
         }
         range("pool", self.pool, 1, Self::MAX_POOL)?;
         range("in-flight", self.in_flight, 1, 100_000)?;
+        range("batch", self.batch, 1, Self::MAX_BATCH)?;
+        range("chunk", self.chunk, 1, Self::MAX_CHUNK)?;
         range("queue", self.queue, 1, 1_000_000)?;
         if self.phases.is_empty() {
             return Err("no phase is asked for: name geo, data or both".into());
@@ -211,11 +238,13 @@ pub enum Event {
         /// Which phase.
         phase: Phase,
     },
-    /// A child of `processes` has committed a record.
+    /// A child of `processes` has committed records.
     Done {
-        /// The phase the record belongs to.
+        /// The phase they belong to.
         phase: Phase,
-        /// Rows acknowledged with it.
+        /// How many, together.
+        records: u64,
+        /// Rows acknowledged with them.
         rows: u64,
     },
     /// The end, successful or interrupted in order.

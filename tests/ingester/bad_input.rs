@@ -13,6 +13,7 @@ const PLACES: u32 = 40;
 struct Case {
     what: &'static str,
     spoil: fn(&Path),
+    /// Each has to be said; `|` stands between two of which either will do.
     says: &'static [&'static str],
 }
 
@@ -144,7 +145,8 @@ const CASES: &[Case] = &[
             zip(dir, HEADER.0, &[(HEADER.1, &(text + &third))]);
         },
         says: &[
-            "nygeo_uf1.zip: line 41: the geographic record is there twice",
+            // Of the two, whichever reaches the database second.
+            "nygeo_uf1.zip: line 41: the geographic record is there twice|nygeo_uf1.zip: line 3: the geographic record is there twice",
             "(uSF1, NY, 000, 01, 3)",
             "each LOGRECNO may occur once",
         ],
@@ -207,7 +209,7 @@ fn assert_refused(answer: &Answer, code: u8, says: &[&str], what: &str) {
     let (said, named) = answer.failure().unwrap_or_else(|| panic!("{what} is accepted"));
     assert_eq!((answer.code, named), (Some(i32::from(code)), code), "{what}: {said}");
     for phrase in says {
-        assert!(said.contains(phrase), "{what}: {said:?} should say {phrase:?}");
+        assert!(phrase.split('|').any(|either| said.contains(either)), "{what}: {said:?} should say {phrase:?}");
     }
     assert!(!said.contains('\n'), "{what}: one sentence: {said}");
     assert!(!answer.stderr.contains("panicked"), "{what}: {}", answer.stderr);
@@ -330,7 +332,7 @@ fn a_failed_run_prints_no_table() {
 
 #[test]
 fn a_wrong_command_line_is_refused() {
-    for flags in ["--scheme fibres", "--pool many", "--statement copy", "--commit never", "--segment 40"] {
+    for flags in ["--scheme fibres", "--pool many", "--statement scan", "--commit never", "--segment 40"] {
         crate::support::ingester().args(["run", "--dburl", "postgresql://x"]).args(flags.split(' ')).assert().code(2);
     }
     crate::support::ingester().arg("run").assert().code(2);

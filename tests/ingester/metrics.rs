@@ -62,6 +62,26 @@ fn every_scheme_measures_each_row_and_where_each_workers_time_went() {
 }
 
 #[test]
+fn kinds_that_send_many_rows_are_measured_by_the_chunk() {
+    let (database, data) = (Database::fresh(), data::generated(100, 40, &[SEGMENT]));
+    for scheme in Scheme::ALL {
+        for statement in ["multirow", "unnest", "copy"] {
+            database.empty();
+            let flags = format!("--scheme {scheme} --statement {statement} --commit chunk --chunk 8 --reader preload");
+            let result = run(&database, data.path(), &format!("{flags} --pool {POOL}"));
+            let (lines, metrics) = measured(&result, Phase::Data);
+            let stages = [Stage::Select, Stage::Execute, Stage::Queue, Stage::Commit, Stage::Begin];
+            let [selects, executes, waits, commits, begins] = stages.map(|stage| count(metrics, stage));
+            assert_eq!((selects, executes, commits, begins), (waits, waits, 0, 0), "{scheme} {statement}");
+            assert!(
+                (lines.records.div_ceil(8)..lines.records).contains(&waits),
+                "{scheme} {statement}: {waits} chunks"
+            );
+        }
+    }
+}
+
+#[test]
 fn executemany_is_measured_by_the_record_and_its_transaction_by_its_own() {
     let (database, data) = (Database::fresh(), data::generated(100, 40, &[SEGMENT]));
     for scheme in Scheme::ALL {

@@ -42,6 +42,28 @@ fn seconds_end_a_run_at_a_records_end() {
 }
 
 #[test]
+fn a_time_limit_ends_a_chunk_after_the_line_begun() {
+    let (database, data) = (Database::fresh(), plenty());
+    // Children of `processes` finish the chunks they hold: of a few lines that takes a moment only.
+    for (scheme, chunk) in
+        Scheme::ALL.iter().map(|scheme| (scheme, if *scheme == Scheme::Processes { 5 } else { 1_000 }))
+    {
+        for statement in ["row", "executemany", "copy"] {
+            database.empty();
+            let flags = format!(
+                "--scheme {scheme} --statement {statement} --commit chunk --chunk {chunk} --pool 2 --seconds 0.5 \
+                 --limit-geo 5000 --reader preload"
+            );
+            let result = run(&database, data.path(), &flags);
+            let (phase, lines) = (result.phase(Phase::Data).unwrap(), result.acknowledged.lines);
+            assert!((0.3..15.0).contains(&phase.seconds) && lines > 0, "{flags}: {lines} lines, {} s", phase.seconds);
+            assert!(statement == "copy" || lines < 1_000, "{flags}: {lines} lines");
+            assert_eq!((phase.records, database.elements()), (lines, lines as i64 * data::ITEMS as i64), "{flags}");
+        }
+    }
+}
+
+#[test]
 fn ctrl_c_ends_a_run_in_order() {
     let (database, data) = (Database::fresh(), plenty());
     for scheme in Scheme::ALL {
@@ -142,7 +164,7 @@ fn killing_the_ingester_leaves_no_process_and_no_connection() {
 fn a_connection_killed_meanwhile_fails_the_run_with_a_sentence() {
     let (database, data) = (Database::fresh(), plenty());
     for scheme in Scheme::ALL {
-        for statement in ["row", "executemany"] {
+        for statement in ["row", "executemany", "multirow", "unnest", "copy"] {
             database.empty();
             let flags = format!("--scheme {scheme} --statement {statement} --pool 3");
             let mut child = Child::start(&database, data.path(), &flags);

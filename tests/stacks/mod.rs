@@ -102,7 +102,8 @@ impl Stack {
             .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
             .filter(|name| name.contains(&format!("-{experiment}")))
             .collect();
-        names.sort();
+        // The tenth is called -10, and comes after -9.
+        names.sort_by_key(|name| (name.len(), name.clone()));
         names.pop().expect("it has run")
     }
 

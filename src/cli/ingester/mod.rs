@@ -9,7 +9,7 @@ use crate::ingest::Extras;
 use crate::link::probe;
 use crate::model::inject::Inject;
 use crate::model::units::{bytes, count, duration, number, rows_a_second};
-use crate::model::{Commit, Phase, Reader, Scheme, Statement};
+use crate::model::{Commit, Phase, Protocol, Reader, Scheme, Statement};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::{DbUrl, Event, Job, Line, RunResult, SCHEMA};
 use crate::{db, ingest};
@@ -101,6 +101,15 @@ struct RunArgs {
     /// Requests sent before waiting for their answers, in rows, 1 to 100000; `row` always waits for each
     #[arg(long, value_name = "REQUESTS", default_value_t = Job::IN_FLIGHT)]
     in_flight: usize,
+    /// Rows of one INSERT, 1 to 21845; only `multirow` uses it
+    #[arg(long, value_name = "ROWS", default_value_t = Job::BATCH)]
+    batch: usize,
+    /// Records of one transaction under `--commit chunk`, at most: what is ready is taken, 1 to 1000
+    #[arg(long, value_name = "RECORDS", default_value_t = Job::CHUNK)]
+    chunk: usize,
+    /// How statements and their parameters reach the database; COPY has no parameters, its SELECTs have
+    #[arg(long, default_value = Protocol::Prepared.word(), value_parser = word(Protocol::ALL, Protocol::summary))]
+    protocol: Protocol,
     /// Workers, each with one connection of its own, 1 to 500
     #[arg(long, value_name = "CONNECTIONS", default_value_t = 15)]
     pool: usize,
@@ -187,6 +196,9 @@ fn run(args: RunArgs) -> Result<Exit> {
         scheme: args.scheme,
         statement: args.statement,
         in_flight: args.in_flight,
+        batch: args.batch,
+        chunk: args.chunk,
+        protocol: args.protocol,
         pool: args.pool,
         commit: args.commit,
         reader: args.reader,

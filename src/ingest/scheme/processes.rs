@@ -9,12 +9,12 @@
 
 use super::thread;
 use crate::ingest::reader::feed_of;
-use crate::ingest::statement::pipelines;
+use crate::ingest::statement::together;
 use crate::ingest::stats::PhaseLog;
 use crate::ingest::worker::{self, Context, Ended, Message};
 use crate::model::inject::Inject;
 use crate::model::quantity::Delay;
-use crate::model::{Phase, Reader, Scheme};
+use crate::model::{Reader, Scheme};
 use crate::telemetry::Telemetry;
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::feed::Feed;
@@ -31,7 +31,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// Records a child holds beyond the one it works on.
+/// What a child holds beyond what it works on, in records, or chunks of them.
 const AHEAD: usize = 1;
 
 /// Children that start and connect at the same time: a connect storm of hundreds of processes starves itself.
@@ -64,14 +64,10 @@ async fn feed(context: &Context, worker: usize, starting: &Semaphore) -> Result<
         other => bail!("worker process {worker} said {other:?} instead of connected"),
     }
     drop(permit);
-    let window = match pipelines(context.job.statement) {
-        true => context.job.in_flight.max(AHEAD + 1),
-        false => AHEAD + 1,
-    };
     let mut busy = Vec::new();
     for (phase, queue) in &context.phases {
         let mut log = PhaseLog::default();
-        let ahead = if *phase == Phase::Geo { window } else { AHEAD + 1 };
+        let ahead = together(context.manner(), *phase) * (1 + AHEAD);
         let mut outstanding = 0;
         let mut begun = false;
         loop {
@@ -89,16 +85,14 @@ async fn feed(context: &Context, worker: usize, starting: &Semaphore) -> Result<
                     outstanding += 1;
                 }
                 event = pipe.next(), if outstanding > 0 => {
-                    done(context, worker, &mut log, &event?)?;
-                    outstanding -= 1;
+                    outstanding -= done(context, worker, &mut log, &event?)?.min(outstanding);
                 }
                 else => break,
             }
         }
         while outstanding > 0 {
             let event = pipe.next().await?;
-            done(context, worker, &mut log, &event)?;
-            outstanding -= 1;
+            outstanding -= done(context, worker, &mut log, &event)?.min(outstanding);
         }
         busy.push(log.first_taken.zip(log.last_done));
         context.tell(Message::PhaseDone(log));
@@ -109,13 +103,16 @@ async fn feed(context: &Context, worker: usize, starting: &Semaphore) -> Result<
     Ok(Ended { acknowledged, child: Some(worker::Child { worker, result: Box::new(result), busy }) })
 }
 
-fn done(context: &Context, worker: usize, log: &mut PhaseLog, event: &Event) -> Result<()> {
-    let Event::Done { rows, .. } = event else { bail!("worker process {worker} said {event:?} instead of done") };
+/// How many records a child is done with.
+fn done(context: &Context, worker: usize, log: &mut PhaseLog, event: &Event) -> Result<usize> {
+    let Event::Done { records, rows, .. } = event else {
+        bail!("worker process {worker} said {event:?} instead of done")
+    };
     let live = &context.live[worker];
     live.rows.fetch_add(*rows, Ordering::Relaxed);
-    live.records.fetch_add(1, Ordering::Relaxed);
-    log.rows(context.origin, *rows as u32);
-    Ok(())
+    live.records.fetch_add(*records, Ordering::Relaxed);
+    log.rows(context.origin, *rows);
+    Ok(*records as usize)
 }
 
 /// A child and the pipes to it.

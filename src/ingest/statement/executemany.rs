@@ -5,14 +5,14 @@
 //! fails turns the COMMIT into a rollback, and its error is what is reported.
 
 use crate::census::line::Line;
+use crate::db::command::Value;
 use crate::db::geo::Columns;
-use crate::ingest::census::{Counters, IngestError, Manner, Prepared, Record, geo_id, keys};
-use crate::ingest::numeric::Hundredths;
+use crate::db::numeric::Hundredths;
+use crate::ingest::census::{Counters, IngestError, Manner, Prepared, check_keys, geo_id, place_of};
 use crate::ingest::session::Session;
 use crate::model::{Commit, Stage};
 use futures_util::future::{join, try_join};
 use futures_util::stream::{FuturesOrdered, StreamExt};
-use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error};
 
 pub(super) async fn line(
@@ -24,21 +24,19 @@ pub(super) async fn line(
     counters: &mut Counters<'_>,
 ) -> Result<Vec<i32>, IngestError> {
     let one_transaction = manner.commit == Commit::Record;
+    let each = manner.commit == Commit::Auto;
     let driven = session.pipelined().ok_or(IngestError::NotPipelined)?;
-    let (file_id, state, logrecno) = (line.file_id.as_str(), line.stusab.as_str(), line.logrecno as i32);
     let stages = counters.stages;
     let select = driven.with(|client: &Client| async move {
-        let params: [&(dyn ToSql + Sync); 3] = [&file_id, &logrecno, &state];
-        let select = client.query(&prepared.select_geo, &params);
+        let place = place_of(line);
+        let select = prepared.select_geo.ids(client, &place);
         if one_transaction { Ok(try_join(client.batch_execute("BEGIN"), select).await?.1) } else { select.await }
     });
-    let rows = stages.time(Stage::Select, select).await?;
-    let geo = geo_id(&rows, line)?;
-    let segment_number = i16::from(segment);
-    let params: [&(dyn ToSql + Sync); 1] = [&segment_number];
-    let select = driven.with(|client| client.query(&prepared.select_keys, &params));
-    let rows = stages.time(Stage::Select, select).await?;
-    let keys = keys(&rows, segment, line)?;
+    let geo = geo_id(&stages.time(Stage::Select, select).await?, line)?;
+    let of_segment = [Value::Int2(segment.into())];
+    let select = driven.with(|client| prepared.select_keys.ids(client, &of_segment));
+    let keys = stages.time(Stage::Select, select).await?;
+    check_keys(&keys, segment, line)?;
     let (stored, counted) = (&keys, &mut *counters);
     stages.begin(Stage::Execute);
     driven
@@ -47,13 +45,13 @@ pub(super) async fn line(
                 let mut window = FuturesOrdered::new();
                 for (key, value) in stored.iter().zip(&line.values) {
                     if window.len() == manner.in_flight {
-                        answered(&mut window, one_transaction, counted).await?;
+                        answered(&mut window, each, counted).await?;
                     }
                     manner.burn();
                     window.push_back(element(client, prepared, geo, *key, Hundredths(*value)));
                 }
                 while !window.is_empty() {
-                    answered(&mut window, one_transaction, counted).await?;
+                    answered(&mut window, each, counted).await?;
                 }
                 stages.end(Stage::Execute);
                 if one_transaction {
@@ -78,66 +76,56 @@ pub(super) async fn line(
     Ok(keys)
 }
 
-async fn element(client: &Client, prepared: &Prepared, geo: i32, key: i32, value: Hundredths) -> Result<u64, Error> {
-    client.execute(&prepared.insert_element, &[&geo, &key, &value]).await
+async fn element(client: &Client, prepared: &Prepared, geo: i32, key: i32, value: Hundredths) -> Result<(), Error> {
+    let row = [Value::Int4(geo), Value::Int4(key), Value::Numeric(value)];
+    prepared.insert_element().execute(client, &row).await
 }
 
-async fn geo_record(client: &Client, prepared: &Prepared, columns: &Columns<'_>) -> Result<u64, Error> {
-    client.execute(&prepared.insert_geo, &columns.params()).await
+async fn geo_record(client: &Client, prepared: &Prepared, columns: &Columns<'_>) -> Result<(), Error> {
+    prepared.insert_geo.execute(client, &columns.values()).await
 }
 
-/// Waits for the oldest answer; the first wait sends whatever the window holds.
-async fn answered<F>(
-    window: &mut FuturesOrdered<F>,
-    one_transaction: bool,
-    counters: &mut Counters<'_>,
-) -> Result<(), Error>
+/// Waits for the oldest answer; the first wait sends whatever the window holds. `each` says whether each is its own
+/// transaction.
+async fn answered<F>(window: &mut FuturesOrdered<F>, each: bool, counters: &mut Counters<'_>) -> Result<(), Error>
 where
-    F: Future<Output = Result<u64, Error>>,
+    F: Future<Output = Result<(), Error>>,
 {
     if let Some(answer) = window.next().await {
         answer?;
-        if !one_transaction {
+        if each {
             counters.rows(1);
         }
     }
     Ok(())
 }
 
+/// All sent before waiting; `each` says whether each is its own transaction.
 pub(super) async fn geo(
     session: &mut Session,
     prepared: &Prepared,
-    records: &[Record],
+    records: &[Columns<'_>],
+    each: bool,
     counters: &mut Counters<'_>,
 ) -> Result<(), (usize, IngestError)> {
     let driven = session.pipelined().ok_or((0, IngestError::NotPipelined))?;
-    let columns: Vec<Columns<'_>> = records
-        .iter()
-        .filter_map(|record| match record {
-            Record::Geo(geo, _) => Some(Columns::of(geo)),
-            Record::Line(..) | Record::Raw(..) => None,
-        })
-        .collect();
     let mut done = 0;
-    let (sent, done_here, counters_here) = (&columns, &mut done, &mut *counters);
+    let (done_here, counters_here) = (&mut done, &mut *counters);
     let stages = counters_here.stages;
     let insert = driven.with_encoding(Some(stages), |client: &Client| async move {
         let mut window = FuturesOrdered::new();
-        for columns in sent {
+        for columns in records {
             window.push_back(geo_record(client, prepared, columns));
         }
         while let Some(answer) = window.next().await {
             answer?;
             *done_here += 1;
-            counters_here.rows(1);
+            if each {
+                counters_here.rows(1);
+            }
         }
         Ok(())
     });
     let inserted = stages.time(Stage::Execute, insert).await;
-    inserted.map_err(|error| (done.min(records.len() - 1), error.into()))?;
-    for columns in &columns {
-        counters.acks.geo(columns.digest());
-        counters.record();
-    }
-    Ok(())
+    inserted.map_err(|error| (done.min(records.len() - 1), error.into()))
 }

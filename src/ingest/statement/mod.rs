@@ -1,46 +1,165 @@
-//! How a line's rows are sent: one file a statement kind, each written once, async, whatever the scheme.
+//! How rows are sent: one file a statement kind, each written once, async, whatever the scheme.
+//!
+//! ```text
+//! row          SELECT ─ SELECT ─ INSERT ─ INSERT ─ …            a round trip each
+//! executemany  SELECT ─ SELECT ─ INSERT INSERT INSERT …         a round trip for up to --in-flight of them
+//! multirow, unnest    SELECT SELECT … ─ INSERT of many rows     two, whatever a chunk holds
+//! copy                SELECT SELECT … ─ COPY ─ rows             three
+//! ```
+//! Geographic records are a row each: kinds that send before they wait send several INSERTs of one row.
 
+mod bulk;
+mod copy;
 mod executemany;
+mod multirow;
 mod row;
+mod unnest;
 
-use super::census::{Counters, IngestError, Manner, Prepared, Record};
+use super::census::{Counters, Failed, INSERT_ELEMENT, IngestError, Manner, Prepared, Record};
 use super::session::Session;
+use crate::census::geo::GeoRecord;
 use crate::census::line::Line;
-use crate::model::Statement;
+use crate::db::geo::Columns;
+use crate::model::{Commit, Phase, Stage, Statement};
 
-/// Inserts one line's items; gives the keys they were stored under.
-pub async fn line(
+/// Inserts lines with all their items, one, or under `--commit chunk` several in one transaction; gives how many. Kinds
+/// that take a round trip a row begin no further line once the run is stopped.
+pub async fn lines(
     session: &mut Session,
     prepared: &Prepared,
     manner: Manner,
-    segment: u8,
-    line: &Line,
+    records: &[Record],
     counters: &mut Counters<'_>,
-) -> Result<Vec<i32>, IngestError> {
-    match manner.statement {
-        Statement::Row => row::line(session, prepared, manner, segment, line, counters).await,
-        Statement::Executemany => executemany::line(session, prepared, manner, segment, line, counters).await,
+    stopped: &(dyn Fn() -> bool + Sync),
+) -> Result<usize, Failed> {
+    let lines: Vec<(u8, &Line)> = records.iter().filter_map(line_of).collect();
+    if lines.len() < records.len() {
+        return Err((0..records.len(), IngestError::Record("something that is no line reached a worker".into())));
+    }
+    let done = if manner.statement.waits_a_line() {
+        one_by_one(session, prepared, manner, &lines, counters, stopped).await?
+    } else {
+        bulk::lines(session, prepared, manner, &lines, counters).await?;
+        lines.len()
+    };
+    if !manner.inject.sleep.is_zero() {
+        session.sleep(manner.inject.sleep.duration() * done as u32).await;
+    }
+    Ok(done)
+}
+
+fn line_of(record: &Record) -> Option<(u8, &Line)> {
+    match record {
+        Record::Line(segment, line, _) => Some((*segment, line)),
+        Record::Geo(..) | Record::Raw(..) => None,
     }
 }
 
-/// Inserts several geographic records, all sent before waiting; on an error says which record it was.
+fn geo_of(record: &Record) -> Option<&GeoRecord> {
+    match record {
+        Record::Geo(geo, _) => Some(geo),
+        Record::Line(..) | Record::Raw(..) => None,
+    }
+}
+
+/// Kinds that look up and insert line after line.
+async fn one_by_one(
+    session: &mut Session,
+    prepared: &Prepared,
+    manner: Manner,
+    lines: &[(u8, &Line)],
+    counters: &mut Counters<'_>,
+    stopped: &(dyn Fn() -> bool + Sync),
+) -> Result<usize, Failed> {
+    let stages = counters.stages;
+    let chunk = manner.commit == Commit::Chunk;
+    let all = |error: tokio_postgres::Error| (0..lines.len(), IngestError::from(error));
+    if chunk {
+        stages.time(Stage::Begin, session.simple("BEGIN")).await.map_err(all)?;
+    }
+    let mut held = Vec::new();
+    let mut done = 0;
+    for (index, (segment, line)) in lines.iter().enumerate() {
+        if index > 0 && stopped() {
+            break;
+        }
+        done += 1;
+        let inserted = match manner.statement {
+            Statement::Executemany => executemany::line(session, prepared, manner, *segment, line, counters).await,
+            _ => row::line(session, prepared, manner, *segment, line, counters).await,
+        };
+        let keys = inserted.map_err(|error| (index..index + 1, error))?;
+        if chunk {
+            held.push(keys); // acknowledged with the transaction
+        } else {
+            counters.line(line, &keys);
+        }
+    }
+    if chunk {
+        stages.time(Stage::Commit, session.simple("COMMIT")).await.map_err(all)?;
+        counters.rows(held.iter().map(Vec::len).sum::<usize>() as u64);
+        lines.iter().zip(&held).for_each(|((_, line), keys)| counters.line(line, keys));
+    }
+    Ok(done)
+}
+
+/// Inserts geographic records and gives how many; on an error says which of them it may be.
 pub async fn geo(
     session: &mut Session,
     prepared: &Prepared,
     manner: Manner,
     records: &[Record],
     counters: &mut Counters<'_>,
-) -> Result<(), (usize, IngestError)> {
-    match manner.statement {
-        Statement::Row => Err((0, IngestError::NotPipelined)),
-        Statement::Executemany => executemany::geo(session, prepared, records, counters).await,
+) -> Result<usize, Failed> {
+    let columns: Vec<Columns<'_>> = records.iter().filter_map(geo_of).map(Columns::of).collect();
+    if columns.len() < records.len() {
+        let error = IngestError::Record("something that is no geographic record reached a worker".into());
+        return Err((0..records.len(), error));
     }
+    let stages = counters.stages;
+    let chunk = manner.commit == Commit::Chunk;
+    let all = |error: tokio_postgres::Error| (0..records.len(), IngestError::from(error));
+    if chunk {
+        stages.time(Stage::Begin, session.simple("BEGIN")).await.map_err(all)?;
+    }
+    let inserted = if pipelines(manner.statement) {
+        executemany::geo(session, prepared, &columns, !chunk, counters).await
+    } else {
+        row::geo(session, prepared, &columns, !chunk, counters).await
+    };
+    inserted.map_err(|(index, error)| (index..index + 1, error))?;
+    if chunk {
+        stages.time(Stage::Commit, session.simple("COMMIT")).await.map_err(all)?;
+        counters.rows(columns.len() as u64);
+    }
+    columns.iter().for_each(|columns| counters.geo(columns));
+    Ok(columns.len())
 }
 
 /// Whether the kind sends before it waits, and so needs a driver that pipelines.
 pub fn pipelines(kind: Statement) -> bool {
     match kind {
         Statement::Row => false,
-        Statement::Executemany => true,
+        Statement::Executemany | Statement::Multirow | Statement::Unnest | Statement::Copy => true,
+    }
+}
+
+/// How many records a worker takes at once, where so many are there. A geographic record is one row, so that a kind that
+/// sends before it waits takes a window of them.
+pub fn together(manner: Manner, phase: Phase) -> usize {
+    match (manner.commit, phase) {
+        (Commit::Chunk, _) => manner.chunk,
+        (_, Phase::Geo) if pipelines(manner.statement) => manner.in_flight,
+        _ => 1,
+    }
+}
+
+/// The statements that insert items, with how many rows each takes, the most first.
+pub fn elements_sql(manner: Manner) -> Vec<(usize, String)> {
+    match manner.statement {
+        Statement::Row | Statement::Executemany => vec![(1, INSERT_ELEMENT.into())],
+        Statement::Multirow => multirow::sql(manner.batch),
+        Statement::Unnest => vec![(usize::MAX, unnest::SQL.into())],
+        Statement::Copy => vec![(usize::MAX, copy::SQL.into())],
     }
 }

@@ -1,11 +1,12 @@
 //! `row`: one prepared execute a row, the answer awaited each time, as in 2015.
 
 use crate::census::line::Line;
-use crate::ingest::census::{Counters, IngestError, Manner, Prepared, geo_id, keys};
-use crate::ingest::numeric::Hundredths;
+use crate::db::command::Value;
+use crate::db::geo::Columns;
+use crate::db::numeric::Hundredths;
+use crate::ingest::census::{Counters, IngestError, Manner, Prepared, check_keys, geo_id, place_of};
 use crate::ingest::session::Session;
 use crate::model::{Commit, Stage};
-use tokio_postgres::types::ToSql;
 
 pub(super) async fn line(
     session: &mut Session,
@@ -20,19 +21,17 @@ pub(super) async fn line(
     if one_transaction {
         stages.time(Stage::Begin, session.simple("BEGIN")).await?;
     }
-    let (file_id, state, logrecno) = (line.file_id.as_str(), line.stusab.as_str(), line.logrecno as i32);
-    let params: [&(dyn ToSql + Sync); 3] = [&file_id, &logrecno, &state];
-    let rows = stages.time(Stage::Select, session.query(&prepared.select_geo, &params)).await?;
-    let geo = geo_id(&rows, line)?;
-    let rows = stages.time(Stage::Select, session.query(&prepared.select_keys, &[&i16::from(segment)])).await?;
-    let keys = keys(&rows, segment, line)?;
+    let ids = stages.time(Stage::Select, session.ids(&prepared.select_geo, &place_of(line))).await?;
+    let geo = geo_id(&ids, line)?;
+    let of_segment = [Value::Int2(segment.into())];
+    let keys = stages.time(Stage::Select, session.ids(&prepared.select_keys, &of_segment)).await?;
+    check_keys(&keys, segment, line)?;
     let mut encoding = Some(stages); // of a line's first row, which stands for the others
     for (key, value) in keys.iter().zip(&line.values) {
-        let value = Hundredths(*value);
+        let row = [Value::Int4(geo), Value::Int4(*key), Value::Numeric(Hundredths(*value))];
         manner.burn();
-        let params: [&(dyn ToSql + Sync); 3] = [&geo, key, &value];
-        stages.time(Stage::Execute, session.execute(&prepared.insert_element, &params, encoding.take())).await?;
-        if !one_transaction {
+        stages.time(Stage::Execute, session.execute(prepared.insert_element(), &row, encoding.take())).await?;
+        if manner.commit == Commit::Auto {
             counters.rows(1);
         }
     }
@@ -41,4 +40,23 @@ pub(super) async fn line(
         counters.rows(keys.len() as u64);
     }
     Ok(keys)
+}
+
+/// One after the other; `each` says whether each is its own transaction.
+pub(super) async fn geo(
+    session: &mut Session,
+    prepared: &Prepared,
+    records: &[Columns<'_>],
+    each: bool,
+    counters: &mut Counters<'_>,
+) -> Result<(), (usize, IngestError)> {
+    for (index, columns) in records.iter().enumerate() {
+        let values = columns.values();
+        let insert = session.execute(&prepared.insert_geo, &values, Some(counters.stages));
+        counters.stages.time(Stage::Execute, insert).await.map_err(|error| (index, IngestError::from(error)))?;
+        if each {
+            counters.rows(1);
+        }
+    }
+    Ok(())
 }

@@ -1,9 +1,9 @@
 //! `[[cells]]`: a block of factors, each a list; the cells are their cross product.
 
-use crate::model::cell::{Cell, IN_FLIGHT, LOCAL};
+use crate::model::cell::{BATCH, CHUNK, Cell, IN_FLIGHT, LOCAL};
 use crate::model::inject::Inject;
 use crate::model::limits::Cpus;
-use crate::model::{Commit, Congestion, Placement, Reader, Scheme, Statement, Storage, Switch};
+use crate::model::{Commit, Congestion, Factor, Placement, Protocol, Reader, Scheme, Statement, Storage, Switch};
 use serde::{Deserialize, Serialize};
 
 /// A cross product of the factors.
@@ -21,6 +21,15 @@ pub struct CellSpan {
     /// Requests `executemany` sends before waiting.
     #[serde(default = "in_flight")]
     pub in_flight: usize,
+    /// Rows of one `multirow` INSERT.
+    #[serde(default = "batch")]
+    pub batch: Vec<usize>,
+    /// Records of one transaction under `chunk`.
+    #[serde(default = "chunk")]
+    pub chunk: Vec<usize>,
+    /// How a statement and its parameters reach the database.
+    #[serde(default = "usual")]
+    pub protocol: Vec<Protocol>,
     /// Where the records are read.
     #[serde(default = "reader")]
     pub reader: Reader,
@@ -57,6 +66,14 @@ fn in_flight() -> usize {
     IN_FLIGHT
 }
 
+fn batch() -> Vec<usize> {
+    vec![BATCH]
+}
+
+fn chunk() -> Vec<usize> {
+    vec![CHUNK]
+}
+
 fn reader() -> Reader {
     Reader::Thread
 }
@@ -79,6 +96,9 @@ impl CellSpan {
             commit: vec![cell.commit],
             pool: vec![cell.pool],
             in_flight: cell.in_flight,
+            batch: vec![cell.batch],
+            chunk: vec![cell.chunk],
+            protocol: vec![cell.protocol],
             reader: cell.reader,
             link: vec![cell.link.clone()],
             client_cpus: vec![cell.client_cpus],
@@ -111,10 +131,19 @@ impl CellSpan {
         cells = cross(&cells, &self.db_cpus, |cell, cpus| cell.db_cpus = *cpus);
         cells = cross(&cells, &self.client_cpus, |cell, cpus| cell.client_cpus = *cpus);
         cells = cross(&cells, &self.link, |cell, link| cell.link.clone_from(link));
+        cells = cross(&cells, &self.protocol, |cell, protocol| cell.protocol = *protocol);
+        cells = cross(&cells, &self.chunk, |cell, chunk| cell.chunk = *chunk);
+        cells = cross(&cells, &self.batch, |cell, batch| cell.batch = *batch);
         cells = cross(&cells, &self.pool, |cell, pool| cell.pool = *pool);
         cells = cross(&cells, &self.commit, |cell, commit| cell.commit = *commit);
         cells = cross(&cells, &self.statement, |cell, statement| cell.statement = *statement);
-        cross(&cells, &self.scheme, |cell, scheme| cell.scheme = *scheme)
+        cells = cross(&cells, &self.scheme, |cell, scheme| cell.scheme = *scheme);
+        // A size that a cell does not use is as usual: else the same cell would be there once for each size.
+        for cell in &mut cells {
+            cell.batch = if Factor::Batch.is_used(cell) { cell.batch } else { BATCH };
+            cell.chunk = if Factor::Chunk.is_used(cell) { cell.chunk } else { CHUNK };
+        }
+        cells
     }
 }
 

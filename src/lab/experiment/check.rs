@@ -131,5 +131,11 @@ fn check_cell(cell: &Cell) -> Result<(), String> {
     if !(1..=100_000).contains(&cell.in_flight) {
         return Err(format!("in_flight is {}: it must be 1 to 100000", cell.in_flight));
     }
+    if !(1..=Job::MAX_BATCH).contains(&cell.batch) {
+        return Err(format!("batch is {}: it must be 1 to {}", cell.batch, Job::MAX_BATCH));
+    }
+    if !(1..=Job::MAX_CHUNK).contains(&cell.chunk) {
+        return Err(format!("chunk is {}: it must be 1 to {}", cell.chunk, Job::MAX_CHUNK));
+    }
     links::find(&cell.link).map(drop)
 }

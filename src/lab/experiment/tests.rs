@@ -141,3 +141,25 @@ fn the_command_line_goes_before_the_file_and_is_checked_like_it() {
     let error = experiment.with(&wrong).unwrap_err();
     assert_eq!((error.exit, error.message.as_str()), (Exit::Usage, "pool is 501: it must be 1 to 500"));
 }
+
+#[test]
+fn a_size_makes_no_cells_of_those_that_do_not_use_it() {
+    let of = |text: &str, sizes: (Vec<usize>, Vec<usize>)| {
+        let mut span = CellSpan::of(&text.parse().unwrap());
+        span.statement = vec![Statement::Row, Statement::Multirow];
+        (span.batch, span.chunk) = sizes;
+        let mut experiment: Experiment = toml::from_str(&quick()).unwrap();
+        experiment.cells = vec![span];
+        experiment
+    };
+    let experiment = of("threads row record pool 15", (vec![10, 50], vec![4, 8]));
+    let cells: Vec<String> = experiment.cells().iter().map(ToString::to_string).collect();
+    let multirow = "threads multirow record pool 15";
+    assert_eq!(cells, ["threads row record pool 15", &format!("{multirow} batch 10"), &format!("{multirow} batch 50")]);
+    for (sizes, said) in [
+        ((vec![0], vec![16]), "batch is 0: it must be 1 to 21845"),
+        ((vec![100], vec![1_001]), "chunk is 1001: it must be 1 to 1000"),
+    ] {
+        assert_eq!(of("threads multirow chunk pool 15", sizes).check(), Err(said.to_owned()));
+    }
+}

@@ -123,6 +123,7 @@ async fn play_on(special: Option<(usize, Special)>, earlier: Vec<RunRecord>) -> 
         progress: &mut progress,
         stop: &stop,
         budget: None,
+        links: &Profiles::shipped(),
     };
     let played = player.play(&steps, earlier).await;
     let written = diary.lock().unwrap().clone();

@@ -5,14 +5,11 @@ use super::path::Effort;
 use crate::engine::{Limits, Waiting};
 use crate::model::limits::Cpus;
 use crate::model::link::LinkProfile;
-use crate::model::{Congestion, Placement};
+use crate::model::{Congestion, Placement, clock};
 use crate::wire::conditions::CpuCheck;
 use crate::wire::measured::LinkMeasured;
 use crate::wire::setup::LinkStatus;
 use anyhow::Result;
-
-/// Which packets are lost.
-const SEED: u64 = 1;
 
 impl StackStage {
     /// A client's container, which never gets a job. Client and database are apart where there are two processors.
@@ -33,7 +30,8 @@ impl StackStage {
         client: &Waiting,
         profile: &LinkProfile,
     ) -> Result<(LinkMeasured, LinkStatus)> {
-        self.set_link(profile, SEED).await?;
+        // Drawn anew: one sequence of lost packets that is off would be off each time.
+        self.set_link(profile, clock::nanos()).await?;
         let rtt = profile.rtt().nanos() as f64 / 1e9;
         let exchanges = (3.0 / rtt.max(0.001)).clamp(20.0, 500.0) as usize;
         // A window doubles each round trip at the start; what comes after that is measured.

@@ -224,6 +224,7 @@ fn read(all: &Value, loses: bool) -> Option<Counters> {
         dropped_unasked: (!loses).then_some(dropped),
         late: 0,
         latest_us: 0,
+        rounds: None,
     })
 }
 

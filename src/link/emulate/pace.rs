@@ -88,6 +88,7 @@ impl Pace {
                 dropped_unasked: Some(0),
                 late: read(&one.late),
                 latest_us: read(&one.latest_us),
+                rounds: None,
             })
         })
     }

@@ -110,7 +110,7 @@ fn summary(stage: Stage, count: u64, total: f64) -> StageSummary {
     let mean = total / count.max(1) as f64;
     let times = |factor: f64| (mean * factor) as u64;
     let (p50, p90, p99, max) = (times(0.9), times(1.4), times(2.2), times(31.0));
-    StageSummary { stage, count, mean, p50, p90, p99, max, total: total as u64 }
+    StageSummary { stage, count, mean, p50, p90, p99, max, total: total as u64, stalled: (total * 0.03) as u64 }
 }
 
 fn observed(cell: &Cell, began: f64, seconds: f64) -> Observed {

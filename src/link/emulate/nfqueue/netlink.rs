@@ -62,8 +62,19 @@ pub(super) struct Packet {
     pub bytes: u32,
     /// Bytes of its IP and TCP headers, 0 where they can't be read.
     pub headers: u32,
+    /// What it carries; none where it carries no data, or isn't TCP over IPv4.
+    pub data: Option<Data>,
     /// When it came in, by the wall clock since its epoch, to the microsecond; none where the kernel took no note.
     pub arrived: Option<Duration>,
+}
+
+/// A TCP packet with data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Data {
+    /// Sender and receiver, addresses and ports, in one number: connections are told apart by it.
+    pub flow: u64,
+    /// Up to where its sender has got the other side's data.
+    pub got: u32,
 }
 
 impl Packet {
@@ -247,7 +258,8 @@ fn packet(mut attributes: &[u8]) -> Option<Packet> {
         attributes = &attributes[length.next_multiple_of(4).min(attributes.len())..];
     }
     let bytes = whole.unwrap_or(payload.len() as u32);
-    Some(Packet { id: id?, bytes, headers: headers(payload), arrived })
+    let headers = headers(payload);
+    Some(Packet { id: id?, bytes, headers, data: data(payload).filter(|_| bytes > headers), arrived })
 }
 
 /// Seconds and microseconds, eight bytes each.
@@ -266,6 +278,19 @@ fn headers(packet: &[u8]) -> u32 {
     packet.get(ip as usize + 12).map_or(0, |offset| ip + u32::from(offset >> 4) * 4)
 }
 
+/// Whose packet it is and what it acknowledges, where it is TCP (protocol 6) over IPv4.
+fn data(packet: &[u8]) -> Option<Data> {
+    if packet.first()? >> 4 != 4 || *packet.get(9)? != 6 {
+        return None;
+    }
+    let ip = usize::from(packet[0] & 15) * 4;
+    // Of the addresses what tells containers of one network apart; the ports as they are.
+    let (from, to) = (number(packet.get(12..16)?)?, number(packet.get(16..20)?)?);
+    let ports = number(packet.get(ip..ip + 4)?)?;
+    let flow = u64::from((from & 0xffff) << 16 | to & 0xffff) << 32 | u64::from(ports);
+    Some(Data { flow, got: number(packet.get(ip + 8..ip + 12)?)? })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,7 +301,9 @@ mod tests {
         let mut bytes = message(QUEUE_PACKET, 0, 7);
         attribute(&mut bytes, PACKET_HEADER, &[0, 0, 1, 2, 8, 0, 2]);
         let mut copied = [0; 60];
-        (copied[0], copied[32]) = (0x45, 0x80);
+        (copied[0], copied[9], copied[32]) = (0x45, 6, 0x80);
+        copied[12..20].copy_from_slice(&[10, 0, 1, 2, 10, 0, 3, 4]);
+        copied[20..32].copy_from_slice(&[0x9c, 0x40, 0x15, 0x38, 0, 0, 0, 1, 0, 0, 0, 77]);
         attribute(&mut bytes, PAYLOAD, &copied);
         attribute(&mut bytes, WHOLE_LENGTH, &2_948_u32.to_be_bytes());
         attribute(&mut bytes, TIMESTAMP, &[5_u64.to_be_bytes(), 250_000_u64.to_be_bytes()].concat());
@@ -284,7 +311,8 @@ mod tests {
         let mut got = Vec::new();
         packets(&bytes, &mut |packet| got.push(packet));
         let arrived = Some(Duration::from_millis(5_250));
-        assert_eq!(got, [Packet { id: 258, bytes: 2_948, headers: 52, arrived }]);
+        let data = Some(Data { flow: 0x0102_0304_9c40_1538, got: 77 });
+        assert_eq!(got, [Packet { id: 258, bytes: 2_948, headers: 52, data, arrived }]);
         assert_eq!(got[0].age(&Now::read()), Duration::ZERO, "decades ago: not believed");
     }
 

@@ -1,7 +1,7 @@
 //! One direction's thread: takes packets from its queue, lets each go at its time. Nothing is shared with the
 //! other direction, so neither waits for the other.
 
-use super::netlink::{Packet, Queue, Verdict};
+use super::netlink::{Data, Packet, Queue, Verdict};
 use crate::link::emulate::shape::Shape;
 use crate::model::clock::Now;
 use crate::model::link::OneWay;
@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::signal::SigSet;
 use nix::sys::time::TimeSpec;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -36,10 +36,29 @@ const FIRST_STEP: f64 = 100e-6;
 /// Wake-ups that the running average goes back.
 const WAKE_UPS: u32 = 16;
 
+/// Connections whose rounds are counted; beyond that all are forgotten, which counts a few rounds twice.
+const FLOWS: usize = 10_000;
+
+/// Rounds: packets of data whose sender had got something new since its last one. Of requests that are answered before
+/// the next is sent that is one each; of many sent at once, one.
+#[derive(Debug, Default)]
+struct Rounds(HashMap<u64, u32>);
+
+impl Rounds {
+    /// Whether a packet begins a round.
+    fn begins(&mut self, data: Data) -> bool {
+        if self.0.len() >= FLOWS && !self.0.contains_key(&data.flow) {
+            self.0.clear();
+        }
+        self.0.insert(data.flow, data.got) != Some(data.got)
+    }
+}
+
 /// What a worker counts; it alone writes.
 #[derive(Debug, Default)]
 struct Counts {
     packets: AtomicU64,
+    rounds: AtomicU64,
     bytes: AtomicU64,
     delayed: AtomicU64,
     lost: AtomicU64,
@@ -66,6 +85,7 @@ impl Worker {
         let mut direction = Direction {
             queue,
             shape: Shape::new(way, seed),
+            rounds: Rounds::default(),
             held: BinaryHeap::new(),
             counts: counts.clone(),
             mtu: u64::from(mtu),
@@ -94,6 +114,7 @@ impl Worker {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Counters {
             packets: read(&self.counts.packets),
+            rounds: Some(read(&self.counts.rounds)),
             bytes: read(&self.counts.bytes),
             delayed: read(&self.counts.delayed),
             dropped_asked: read(&self.counts.lost),
@@ -114,6 +135,7 @@ impl Worker {
 struct Direction {
     queue: Queue,
     shape: Shape,
+    rounds: Rounds,
     /// Packets by the time they leave.
     held: BinaryHeap<Reverse<(Instant, u32)>>,
     counts: Arc<Counts>,
@@ -161,14 +183,16 @@ impl Direction {
     }
 
     fn receive(&mut self) -> Result<()> {
-        let Self { queue, shape, held, counts, mtu, .. } = self;
+        let Self { queue, shape, rounds, held, counts, mtu, .. } = self;
         let mut lost = Vec::new();
         queue.receive(|packet| {
             let now = Now::read();
             let arrived = now.instant - packet.age(&now);
             let bytes = on_the_wire(packet, *mtu);
             add(&counts.packets, 1);
-            add(&counts.bytes, u64::from(packet.bytes));
+            add(&counts.rounds, u64::from(packet.data.is_some_and(|data| rounds.begins(data))));
+            // What the rate is measured in, as netem counts them: a full link of small packets would look idle else.
+            add(&counts.bytes, bytes);
             match shape.leaves(arrived, bytes) {
                 Some(leaves) => {
                     add(&counts.delayed, u64::from(leaves > arrived));
@@ -219,8 +243,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_round_begins_where_the_sender_has_got_something_new() {
+        let mut rounds = Rounds::default();
+        let mut count = |packets: &[(u64, u32)]| {
+            packets.iter().filter(|(flow, got)| rounds.begins(Data { flow: *flow, got: *got })).count()
+        };
+        assert_eq!(count(&[(1, 10), (1, 20), (1, 30)]), 3, "asked and answered");
+        assert_eq!(count(&[(1, 40), (1, 40), (1, 40), (1, 50)]), 2, "three sent at once are one");
+        assert_eq!(count(&[(2, 50), (1, 60), (2, 50)]), 2, "connections apart");
+    }
+
+    #[test]
     fn a_large_packet_takes_the_wire_as_long_as_its_pieces_do() {
-        let packet = |bytes, headers| Packet { id: 0, bytes, headers, arrived: None };
+        let packet = |bytes, headers| Packet { id: 0, bytes, headers, data: None, arrived: None };
         assert_eq!(on_the_wire(packet(1_500, 52), 1_500), 1_514);
         assert_eq!(on_the_wire(packet(52 + 10 * 1_448, 52), 1_500), 10 * 1_514);
         assert_eq!(on_the_wire(packet(52 + 1_449, 52), 1_500), 1_449 + 2 * 66);

@@ -2,16 +2,17 @@
 
 use bytes::{BufMut, BytesMut};
 use std::error::Error;
+use std::fmt;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 /// A value in hundredths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hundredths(pub i64);
 
-impl ToSql for Hundredths {
+impl Hundredths {
     /// Header of four 16-bit fields (digits, weight of the first, sign, decimals shown), then digits in base 10,000.
     /// Source: `numeric_send` in PostgreSQL's `utils/adt/numeric.c`.
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+    fn put(self, out: &mut BytesMut) {
         let magnitude = self.0.unsigned_abs();
         let mut whole = magnitude / 100;
         let fraction = (magnitude % 100) as i16 * 100; // as a base-10,000 digit after the point
@@ -30,6 +31,28 @@ impl ToSql for Hundredths {
         if fraction != 0 {
             out.put_i16(fraction);
         }
+    }
+
+    /// The same as a field of COPY's binary format: its length goes before it.
+    pub fn put_field(self, out: &mut BytesMut) {
+        let at = out.len();
+        out.put_i32(0);
+        self.put(out);
+        let length = (out.len() - at - 4) as i32; // a value has six digits at most
+        out[at..at + 4].copy_from_slice(&length.to_be_bytes());
+    }
+}
+
+impl fmt::Display for Hundredths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sign, magnitude) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
+        write!(f, "{sign}{}.{:02}", magnitude / 100, magnitude % 100)
+    }
+}
+
+impl ToSql for Hundredths {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        self.put(out);
         Ok(IsNull::No)
     }
 
@@ -68,6 +91,14 @@ mod tests {
             Hundredths(value).to_sql(&Type::NUMERIC, &mut out).unwrap();
             prop_assert_eq!(decode(&out), value);
         }
+    }
+
+    #[test]
+    fn a_field_says_how_long_it_is() {
+        let mut out = BytesMut::from(&b"before"[..]);
+        Hundredths(1_234_567).put_field(&mut out);
+        assert_eq!(&out[6..10], [0, 0, 0, 14], "four fields and three digits: 1 2345 6700");
+        assert_eq!((out.len(), decode(&out[10..])), (24, 1_234_567));
     }
 
     #[test]

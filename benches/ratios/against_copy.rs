@@ -1,0 +1,85 @@
+//! `copy`, unzip and parse included, against psql's `\\copy` of the same rows, rendered before, into the same table; with
+//! the foreign keys and without.
+
+use super::container::client;
+use super::ring::{ITEMS, Ring, Run, Way};
+use anyhow::{Context, Result, bail};
+use ingest_lab::analysis::Ratio;
+use ingest_lab::model::{Commit, Scheme, Statement};
+
+/// Where the rows lie as CSV, in the client's container.
+const CSV: &str = "/data/elements.csv";
+
+const DROP_KEYS: &str = "ALTER TABLE data_element DROP CONSTRAINT data_element_geo_record_fkey, \
+                         DROP CONSTRAINT data_element_dictionary_item_fkey;\n";
+const ADD_KEYS: &str = "ALTER TABLE data_element \
+                        ADD CONSTRAINT data_element_geo_record_fkey FOREIGN KEY (geo_record) REFERENCES geo_record, \
+                        ADD CONSTRAINT data_element_dictionary_item_fkey FOREIGN KEY (dictionary_item) REFERENCES dictionary_item;\n";
+
+/// Runs the rounds and prints the ratios.
+pub fn compare(ring: &Ring, pairs: usize) -> Result<()> {
+    let way = Way { statement: Statement::Copy, commit: Commit::Chunk, pool: 1, ..Way::row(Scheme::Async, 1.0) };
+    ring.ingest(&way)?;
+    psql(ring, &format!("\\copy data_element TO '{CSV}' (FORMAT csv)"))?;
+    for (keys, least) in [(true, 0.95), (false, 1.0)] {
+        let with = if keys { "with" } else { "without" };
+        println!("\ncopy against psql, one connection each, {} rows a run, {with} foreign keys", ring.lines * ITEMS);
+        if !keys {
+            ring.settle()?;
+            ring.sql(DROP_KEYS)?;
+        }
+        let runs = rounds(ring, &way, pairs);
+        if !keys {
+            ring.settle()?;
+            ring.sql(ADD_KEYS)?;
+        }
+        let runs = runs?;
+        let ratio = |figure: fn(&Run) -> f64| {
+            let pairs: Vec<(f64, f64)> = runs.iter().map(|(ours, theirs)| (figure(ours), figure(theirs))).collect();
+            Ratio::of(&pairs).map_or_else(|| "too few pairs".to_owned(), |ratio| ratio.to_string())
+        };
+        println!("copy: rows/s {} of psql (wanted: lower end {least} or more)", ratio(|run| run.rate));
+        println!("copy: client CPU a row {} of psql (wanted: upper end 3 or less)", ratio(|run| run.cpu));
+    }
+    Ok(())
+}
+
+fn rounds(ring: &Ring, way: &Way, pairs: usize) -> Result<Vec<(Run, Run)>> {
+    let mut runs = Vec::new();
+    for pair in 0..pairs {
+        let (ours, theirs) = if pair % 2 == 0 {
+            let ours = ring.ingest(way)?;
+            (ours, copy(ring)?)
+        } else {
+            let theirs = copy(ring)?;
+            (ring.ingest(way)?, theirs)
+        };
+        eprintln!("pair {} of {pairs}: copy {:.0}, psql {:.0} rows/s", pair + 1, ours.rate, theirs.rate);
+        runs.push((ours, theirs));
+    }
+    Ok(runs)
+}
+
+/// psql's own COPY. Its connecting is in its time: milliseconds of many seconds.
+fn copy(ring: &Ring) -> Result<Run> {
+    ring.settle()?;
+    let (seconds, cpu) = psql(ring, &format!("\\copy data_element FROM '{CSV}' (FORMAT csv)"))?;
+    let rows = ring.lines * ITEMS;
+    ring.expect_rows(rows)?;
+    Ok(Run { rate: rows as f64 / seconds, cpu: cpu / rows as f64 * 1e6 })
+}
+
+/// One command of psql from the client's place: how long it took and the CPU time it used, seconds.
+fn psql(ring: &Ring, command: &str) -> Result<(f64, f64)> {
+    let shell = format!(
+        "read -r PGPASSWORD; export PGPASSWORD; TIMEFORMAT='took %R %U %S'; \
+         time psql -qv ON_ERROR_STOP=1 -h link -U ingest -d ingest -c \"{command}\""
+    );
+    let input = format!("{}\n", ring.password);
+    let out = client("db", &ring.volume, 1.0, &["-c", &format!("{{ {shell}; }} 2>&1")], &input)?;
+    let took = out.lines().find_map(|line| line.strip_prefix("took ")).with_context(|| format!("psql said: {out}"))?;
+    match took.split_whitespace().map(str::parse::<f64>).collect::<Result<Vec<f64>, _>>()?[..] {
+        [real, user, system] => Ok((real, user + system)),
+        _ => bail!("psql said: {out}"),
+    }
+}

@@ -1,0 +1,156 @@
+//! The stack a bench runs on, and what its sides share: tables brought to the same state, an ingester in a container.
+
+use super::container::{client, docker, image, of_service, project};
+use anyhow::{Context, Result, bail, ensure};
+use ingest_lab::model::inject::Inject;
+use ingest_lab::model::{Commit, Phase, Protocol, Reader, Scheme, Statement};
+use ingest_lab::wire::{DbUrl, Event, Job, Line, RunResult, SCHEMA};
+
+/// Items of a segment-01 line.
+pub const ITEMS: usize = 222;
+
+/// What one side did.
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    /// Rows a second.
+    pub rate: f64,
+    /// Client CPU a row, µs.
+    pub cpu: f64,
+}
+
+/// How an ingester is to go about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Way {
+    /// Processors' worth of time for the client.
+    pub cpus: f64,
+    pub scheme: Scheme,
+    pub statement: Statement,
+    pub commit: Commit,
+    pub pool: usize,
+    pub in_flight: usize,
+    pub metrics: bool,
+    /// Ends the run, where all lines would take too long.
+    pub seconds: Option<f64>,
+}
+
+impl Way {
+    /// `row` by 15 connections, each INSERT its own transaction.
+    pub fn row(scheme: Scheme, cpus: f64) -> Self {
+        let (statement, commit) = (Statement::Row, Commit::Auto);
+        Self { cpus, scheme, statement, commit, pool: 15, in_flight: Job::IN_FLIGHT, metrics: false, seconds: None }
+    }
+}
+
+/// The stack and what both sides share.
+pub struct Ring {
+    db: String,
+    link: String,
+    pub password: String,
+    pub volume: String,
+    pub lines: usize,
+}
+
+impl Ring {
+    /// Runs a bench over so many lines, the database on the first CPU; puts back what it changed.
+    pub fn with(lines: usize, bench: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
+        let (db, link) = (of_service("db")?, of_service("link")?);
+        let password = docker(&["exec", &db, "cat", "/run/ingest-lab/password"], "")?.trim().to_owned();
+        let volume = format!("{}_bench", project());
+        docker(&["volume", "create", "--label", &format!("ingest-lab.stack={}", project()), &volume], "")?;
+        let ring = Self { db, link, password, volume, lines };
+        let cpuset = docker(&["inspect", "-f", "{{.HostConfig.CpusetCpus}}", &ring.db], "")?.trim().to_owned();
+        docker(&["update", "--cpuset-cpus", "0", &ring.db], "")?;
+        let outcome = ring.prepare().and_then(|()| bench(&ring));
+        // An empty set does not clear one: all CPUs are what it had.
+        let all = format!("0-{}", std::thread::available_parallelism()?.get() - 1);
+        docker(&["update", "--cpuset-cpus", if cpuset.is_empty() { &all } else { &cpuset }, &ring.db], "")?;
+        docker(&["volume", "rm", &ring.volume], "")?;
+        outcome
+    }
+
+    /// Builds the tables and loads the places, which no side touches.
+    fn prepare(&self) -> Result<()> {
+        let (records, own, image) = (self.lines.to_string(), format!("{}:/data", self.volume), image("ingester"));
+        let generate = ["generate", "--data", "/data", "--geo-records", &records, "--lines", &records];
+        let mut arguments = vec!["run", "--rm", "--user", "0", "--volume", &own, &image];
+        arguments.extend(generate);
+        docker(&arguments, "")?;
+        client("ingester", &self.volume, 1.0, &["rebuild", "--dburl", &self.url().0], "")?;
+        self.run(&Way::row(Scheme::Async, 1.0), Phase::Geo)?;
+        Ok(())
+    }
+
+    fn url(&self) -> DbUrl {
+        DbUrl(format!("postgresql://ingest:{}@link:5432/ingest", self.password))
+    }
+
+    /// Sets the link: a profile's name, or its settings.
+    pub fn set_link(&self, profile: &str) -> Result<()> {
+        docker(&["exec", &self.link, "link", "set", profile], "").map(drop)
+    }
+
+    /// Runs SQL on the database, beside the link; gives what it prints.
+    pub fn sql(&self, sql: &str) -> Result<String> {
+        let password = format!("PGPASSWORD={}", self.password);
+        let mut arguments = vec!["exec", "-i", "-e", &password, &self.db];
+        arguments.extend(["psql", "-h", "127.0.0.1", "-U", "ingest", "-d", "ingest", "-qAtv", "ON_ERROR_STOP=1"]);
+        docker(&arguments, sql)
+    }
+
+    /// The same state before each run: no elements, vacuumed parents, nothing left to write.
+    pub fn settle(&self) -> Result<()> {
+        self.sql("TRUNCATE data_element;\nVACUUM ANALYZE geo_record;\nVACUUM ANALYZE dictionary_item;\nCHECKPOINT;\n")?;
+        Ok(())
+    }
+
+    /// Fails unless so many elements are there.
+    pub fn expect_rows(&self, expected: usize) -> Result<()> {
+        let rows: usize = self.sql("SELECT count(*) FROM data_element;\n")?.trim().parse()?;
+        ensure!(rows == expected, "{rows} rows instead of {expected}");
+        Ok(())
+    }
+
+    /// An ingester's data phase.
+    pub fn ingest(&self, way: &Way) -> Result<Run> {
+        self.settle()?;
+        let run = self.run(way, Phase::Data)?;
+        let rows = run.acknowledged.total().rows as usize;
+        ensure!(way.seconds.is_some() || rows == self.lines * ITEMS, "{rows} rows were acknowledged");
+        self.expect_rows(rows)?;
+        let phase = run.phases.first().context("no phase ran")?;
+        // The whole process's CPU, connecting included, as it is for others.
+        Ok(Run { rate: phase.rows as f64 / phase.seconds, cpu: run.cpu.total() / phase.rows as f64 * 1e6 })
+    }
+
+    fn run(&self, way: &Way, phase: Phase) -> Result<RunResult> {
+        let job = Job {
+            schema: SCHEMA,
+            dburl: self.url(),
+            scheme: way.scheme,
+            statement: way.statement,
+            in_flight: way.in_flight,
+            batch: Job::BATCH,
+            chunk: Job::CHUNK,
+            protocol: Protocol::Prepared,
+            pool: way.pool,
+            commit: way.commit,
+            reader: Reader::Thread,
+            data: "/data".into(),
+            queue: Job::QUEUE,
+            phases: vec![phase],
+            limit_geo: None,
+            limit_lines: None,
+            seconds: way.seconds.filter(|_| phase == Phase::Data),
+            child: false,
+            inject: Inject::NONE,
+            metrics: way.metrics,
+        };
+        let job = serde_json::to_string(&job)?;
+        let out = client("ingester", &self.volume, way.cpus, &["run", "--job", "-"], &job)?;
+        let last: Line = serde_json::from_str(out.lines().last().context("the ingester said nothing")?)?;
+        match last.event {
+            Event::Finished { result } => Ok(*result),
+            other => bail!("the ingester ended with {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Forecasts of cells whose truth is a network of queues itself.
+
+use super::*;
+use crate::model::{Commit, Stage, Statement};
+use crate::wire::conditions::CpuCheck;
+use crate::wire::measured::{LinkMeasured, Quantiles};
+use crate::wire::metrics::{PhaseMetrics, StageSummary};
+use crate::wire::record::Outcome;
+use crate::wire::testing;
+use crate::wire::watched::{Observed, Used};
+
+/// CPU time a row, and what a row waits besides, seconds.
+const CLIENT: f64 = 60e-6;
+const DATABASE: f64 = 140e-6;
+const LEFT: f64 = 300e-6;
+
+fn rtt_of(link: &str) -> f64 {
+    crate::model::profiles::Profiles::shipped().find(link).unwrap().rtt().nanos() as f64 / 1e9
+}
+
+/// What a machine with a processor for each side would do.
+fn truth(cell: &Cell) -> f64 {
+    let may = |cpus: crate::model::limits::Cpus| cpus.count().unwrap_or(1.0).min(1.0);
+    let parts = [Station::processors(may(cell.client_cpus), CLIENT), Station::processors(may(cell.db_cpus), DATABASE)];
+    let stations = parts.map(|(station, _)| station);
+    throughput(cell.pool, &stations, LEFT + rtt_of(&cell.link) + 50e-6)
+}
+
+fn ran(cell: &Cell, run: usize) -> RunRecord {
+    let rate = truth(cell);
+    let mut record = testing::run_of(cell, Part::Cell, run, 1, rate / 1.1); // its steady window does a tenth more
+    let Outcome::Finished { result } = &mut record.outcome else { panic!() };
+    for phase in &mut result.phases {
+        let summary = |stage| StageSummary {
+            stage,
+            count: phase.rows,
+            mean: 1.0,
+            p50: 1,
+            p90: 1,
+            p99: 1,
+            max: 1,
+            total: 1,
+            stalled: 0,
+        };
+        let metrics = PhaseMetrics { stages: vec![summary(Stage::Execute)], ..Default::default() };
+        phase.metrics = Some(Box::new(metrics));
+    }
+    let asked = rtt_of(&cell.link);
+    let trip = ((asked + 50e-6) * 1e9) as u64;
+    let times = Quantiles { count: 20, p50: trip, p99: trip };
+    let used = |a_row: f64| -> Vec<Used> {
+        (0..=10).map(|at| Used { at: f64::from(at), cpu: f64::from(at) * rate * a_row, ..Default::default() }).collect()
+    };
+    let check =
+        |asked, cpuset: &str| CpuCheck { asked, cgroup: Some(asked), cpuset: cpuset.into(), ..Default::default() };
+    let conditions = &mut record.conditions;
+    conditions.engine.processors = 2;
+    conditions.link_asked = Some(crate::model::profiles::Profiles::shipped().find(&cell.link).unwrap());
+    conditions.link_measured = Some(LinkMeasured { connect: times, exchange: times, up: None, down: None });
+    conditions.client = Some(check(cell.client_cpus, "0"));
+    conditions.database = Some(check(cell.db_cpus, "1"));
+    conditions.observed =
+        Some(Observed { data_began: Some(0.0), client: used(CLIENT), database: used(DATABASE), ..Default::default() });
+    record
+}
+
+fn cell(text: &str) -> Cell {
+    format!("{text} placement pinned").parse().unwrap()
+}
+
+fn told_of(target: &Cell, measured: &[Cell]) -> Option<Forecast> {
+    let records: Vec<RunRecord> = measured.iter().enumerate().map(|(run, cell)| ran(cell, run + 1)).collect();
+    forecast(&records, Ahead { cell: target, rtt: rtt_of(&target.link), processors: 2 })
+}
+
+#[test]
+fn far_cells_are_told_from_near_ones_and_better_than_by_the_nearest() {
+    let measured = [cell("threads row auto pool 15"), cell("async row auto pool 4"), cell("threads row auto pool 1")];
+    for wanted in [
+        "threads row auto pool 15 link near-region",
+        "async row auto pool 120 link transatlantic",
+        "threads row auto pool 15 client-cpus 0.25",
+        "threads row auto pool 15 db-cpus 0.25",
+        "async row auto pool 60 link near-region db-cpus 0.5",
+    ] {
+        let target = cell(wanted);
+        let (told, real) = (told_of(&target, &measured).unwrap(), truth(&target));
+        assert!((told.rate / real - 1.0).abs() < 0.10, "{wanted}: said {:.0}, is {real:.0}", told.rate);
+        assert!(told.low < real && real < told.high && told.held_out, "{told:?}");
+        assert!((told.rate / real).ln().abs() < (told.nearest_rate / real).ln().abs(), "{told:?}");
+    }
+}
+
+#[test]
+fn what_is_near_is_not_held_out_and_what_nobody_measured_is_not_told() {
+    let near = told_of(&cell("threads row auto pool 30"), &[cell("threads row auto pool 15")]).unwrap();
+    assert_eq!((near.held_out, near.apart), (false, vec![Factor::Pool]));
+    let other = Cell::new(Scheme::Threads, Statement::Executemany, Commit::Record, 15);
+    assert_eq!(told_of(&other, &[cell("threads row auto pool 15")]), None);
+    assert_eq!(told_of(&other, &[]), None);
+}
+
+#[test]
+fn factors_without_a_model_go_by_analogy() {
+    let plain = "threads row auto pool 15";
+    let [both_on, no_keys, no_wait, neither] =
+        ["", " foreign-keys off", " synchronous-commit off", " synchronous-commit off foreign-keys off"]
+            .map(|more| cell(&format!("{plain}{more}")));
+    let told = told_of(&neither, &[both_on.clone(), no_keys.clone(), no_wait.clone()]).unwrap();
+    assert!((told.rate / truth(&both_on) - 1.0).abs() < 1e-6, "as little as each of them changed: {told:?}");
+    assert_eq!(told_of(&neither, &[both_on, no_wait]), None, "nobody saw what foreign keys cost");
+}
