@@ -2,15 +2,24 @@
 //! were said, and were they better than the nearest measured cell? And: do the pools that the law calls right do what it
 //! says? `make test-forecasts`; half an hour.
 //!
-//! INGEST_LAB_EXPERIMENTS names the experiments, by commas; INGEST_LAB_BLOCKS says how many blocks of each (one).
+//! INGEST_LAB_EXPERIMENTS names the experiments, by commas; INGEST_LAB_BLOCKS says how many blocks of each (one);
+//! INGEST_LAB_KEEP is a folder for the series that were measured. INGEST_LAB_RECORDED names such series, by commas: they
+//! are forecast again, as if their cells had run in other orders.
 #![allow(clippy::unwrap_used)] // in a test, a panic with its line is the message
 
 mod stacks;
 
-use ingest_lab::analysis::{Analysis, Scaling, Scored, Scores, scored};
-use ingest_lab::model::Factor;
+use ingest_lab::analysis::{Ahead, Analysis, Scaling, Scored, Scores, forecast, scored};
+use ingest_lab::model::{Factor, Part, Phase};
+use ingest_lab::wire::forecast::Forecast;
 use ingest_lab::wire::record::RunRecord;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use stacks::Stack;
+use std::path::Path;
+
+/// Orders that a recorded series is forecast in.
+const ORDERS: u64 = 10;
 
 /// Pools that are called right bring at least this part of the sweep's best.
 const AS_GOOD: f64 = 0.95;
@@ -23,8 +32,81 @@ fn run(stack: &Stack, experiment: &str) -> Vec<RunRecord> {
     let blocks = setting("INGEST_LAB_BLOCKS", "1");
     let done = stack.lab(&["run", experiment, "--blocks", &blocks, "--yes"]).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let records = stack.records(&stack.series_of(experiment)).into_iter();
-    records.map(|record| serde_json::from_value(record).unwrap()).collect()
+    let series = stack.series_of(experiment);
+    if let Ok(folder) = std::env::var("INGEST_LAB_KEEP") {
+        let copied = std::process::Command::new("cp")
+            .args(["-r", &stack.folder.path().join("results").join(&series).to_string_lossy(), &folder])
+            .status();
+        assert!(copied.unwrap().success());
+    }
+    recorded(&stack.folder.path().join("results").join(series))
+}
+
+/// The runs of a series.
+fn recorded(folder: &Path) -> Vec<RunRecord> {
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.file_name().unwrap().to_string_lossy().starts_with("run-"));
+    paths.sort();
+    paths.iter().map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect()
+}
+
+/// Held-out forecasts, one a line, and all together.
+fn show(told: &[Scored<'_>]) -> Scores {
+    for one in told.iter().filter(|one| one.forecast.held_out) {
+        eprintln!(
+            "{:<90} said {:>8.0} ({:.0}-{:.0}), did {:>8.0}, off {:+.1} %; nearest off {:+.0} %; from {}",
+            one.cell.to_string(),
+            one.forecast.rate,
+            one.forecast.low,
+            one.forecast.high,
+            one.measured,
+            one.off() * 100.0,
+            one.nearest_off() * 100.0,
+            one.forecast.from
+        );
+    }
+    let scores = Scores::of(told).expect("cells were held out");
+    eprintln!("{scores:.3?}");
+    scores
+}
+
+/// One run of each cell, in an order drawn from a seed, and what is said of each from those before it.
+fn in_another_order(records: &[RunRecord], seed: u64) -> (Vec<RunRecord>, Vec<Option<Forecast>>) {
+    let mut runs: Vec<RunRecord> = Vec::new();
+    for record in records.iter().filter(|record| record.part == Part::Cell && record.is_valid()) {
+        if !runs.iter().any(|run| run.cell == record.cell) {
+            runs.push(record.clone());
+        }
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    for last in (1..runs.len()).rev() {
+        runs.swap(last, (rng.next_u64() % (last as u64 + 1)) as usize);
+    }
+    let told = (0..runs.len()).map(|at| {
+        let rtt = runs[at].conditions.link_asked.as_ref().unwrap().rtt().nanos() as f64 / 1e9;
+        let processors = usize::try_from(runs[at].conditions.engine.processors).unwrap();
+        forecast(&runs[..at], Ahead { cell: &runs[at].cell, rtt, processors })
+    });
+    let told = told.collect();
+    (runs, told)
+}
+
+#[test]
+#[ignore = "wants recorded series: INGEST_LAB_RECORDED"]
+fn recorded_series_are_forecast_in_other_orders() {
+    let folders = std::env::var("INGEST_LAB_RECORDED").expect("INGEST_LAB_RECORDED names folders of series");
+    let all: Vec<_> = folders.split(',').map(|folder| recorded(Path::new(folder))).collect();
+    let orders: Vec<_> =
+        all.iter().flat_map(|records| (1..=ORDERS).map(|seed| in_another_order(records, seed))).collect();
+    let told: Vec<Scored<'_>> = orders
+        .iter()
+        .flat_map(|(runs, told)| runs.iter().zip(told))
+        .filter_map(|(run, forecast)| {
+            let measured = run.result()?.phase(Phase::Data)?.rates.steady?.rate;
+            Some(Scored { cell: &run.cell, forecast: forecast.as_ref()?, measured })
+        })
+        .collect();
+    show(&told);
 }
 
 /// Pools that were tried and called right, with what each brings of the sweep's best.
@@ -49,20 +131,7 @@ fn shipped_experiments_are_forecast() {
     let all: Vec<Vec<RunRecord>> = experiments.split(',').map(|experiment| run(&stack, experiment)).collect();
     let analyses: Vec<Analysis<'_>> = all.iter().map(|records| Analysis::of(records)).collect();
     let told: Vec<Scored<'_>> = analyses.iter().flat_map(|analysis| scored(&analysis.cells)).collect();
-    for one in told.iter().filter(|one| one.forecast.held_out) {
-        eprintln!(
-            "{:<90} said {:>8.0} ({:.0}-{:.0}), did {:>8.0}, off {:+.1} %; nearest off {:+.0} %",
-            one.cell.to_string(),
-            one.forecast.rate,
-            one.forecast.low,
-            one.forecast.high,
-            one.measured,
-            one.off() * 100.0,
-            one.nearest_off() * 100.0
-        );
-    }
-    let scores = Scores::of(&told).expect("cells were held out");
-    eprintln!("{scores:.3?}");
+    let scores = show(&told);
     let pools: Vec<(String, f64)> = analyses.iter().flat_map(right_pools).collect();
     pools.iter().for_each(|(cell, part)| eprintln!("{cell}: {:.1} % of the sweep's best", part * 100.0));
     assert!(scores.median <= 0.10 && scores.p90 <= 0.25, "{scores:?}");
