@@ -9,6 +9,8 @@ HOST_CARGO := $(shell command -v cargo 2>/dev/null)
 CARGO := $(if $(HOST_CARGO),cargo,docker/cargo.sh)
 TEST_IMAGE := $(if $(HOST_CARGO),,test)
 RUNNER := $(if $(and $(HOST_CARGO),$(shell command -v cargo-nextest 2>/dev/null)),nextest run,test)
+# Experiments in which Python takes part want its image, too.
+PEERS := $(if $(shell grep -lE '^[^\#]*"py-' $(if $(filter %.toml,$(EXPERIMENT)),$(EXPERIMENT),experiments/$(EXPERIMENT).toml) 2>/dev/null),python)
 export INGEST_LAB_DB_IMAGE ?= ingest-lab-db:$(or $(INGEST_LAB_TAG),local)
 
 .PHONY: help
@@ -17,7 +19,7 @@ help: ## List these verbs
 	@printf '\n  ./lab ARGS        any verb of the lab (./lab --help); settings: .env.example\n'
 
 ##@ For users
-.PHONY: lab up down images clean doctor fetch psql
+.PHONY: lab up down images python clean doctor fetch psql
 lab: images ## Run the main experiment and clean up (EXPERIMENT=quick)
 	@docker/stack.sh with ./lab run $(EXPERIMENT)
 up: images ## Start the stack: database and link
@@ -25,7 +27,9 @@ up: images ## Start the stack: database and link
 down: ## Stop the stack; keep images and data
 	@docker/stack.sh down
 images: ## Build the images (official bases, or stand-ins where no registry answers)
-	@docker/images.sh
+	@docker/images.sh $(PEERS)
+python: ## Build the images, the Python peers' too
+	@docker/images.sh python
 doctor: images ## Say what this machine can measure, and what is missing
 	@docker/stack.sh doctor
 fetch: images ## Get real Census files into data/ (STATE="New York" SEGMENT=1)
@@ -43,8 +47,8 @@ test: images-test ## Everything CI runs: format, lints, docs, the stack end to e
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 	docker/stack.sh e2e
 	$(CARGO) $(RUNNER) --locked
-images-test: ## The images, and the test image where the host has no cargo
-	@docker/images.sh $(TEST_IMAGE)
+images-test: ## All images, and the test image where the host has no cargo
+	@docker/images.sh python $(TEST_IMAGE)
 build: ## Build the binaries on the host
 	cargo build --release --locked
 fmt: ## Format the sources
@@ -54,7 +58,7 @@ lint: ## Format check and lints
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 unit: ## Only the tests that need no engine
 	$(CARGO) test --locked --lib --bins
-bench: images ## Ratios against pgbench and psql, of statement kinds far away, of metrics; SF1 (an hour; wants a quiet machine)
+bench: python ## Ratios against pgbench, psql and Python, of statement kinds far away, of metrics; SF1 (an hour; wants a quiet machine)
 	docker/stack.sh with cargo bench --locked --bench ratios
 	$(CARGO) bench --locked --bench telemetry
 test-e2e: images ## One pass of the whole stack

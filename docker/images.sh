@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the images `make lab` needs: from the official base images where the registry answers, else,
-# on Debian with root, from stand-ins made of Debian packages. `images.sh test` builds the test image as well.
+# on Debian with root, from stand-ins made of Debian packages. `images.sh python test` builds the Python peers' image
+# and the test image as well.
 # Every image says which it was (label ingest-lab.base), and every result repeats it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -193,7 +194,8 @@ main() {
   answer=""
   # Proxies by name only: the builder takes their values from here and keeps them out of the image.
   build_args=(--build-arg HTTP_PROXY --build-arg HTTPS_PROXY --build-arg NO_PROXY --build-arg http_proxy --build-arg https_proxy --build-arg no_proxy
-    --build-arg "APT_MIRROR=${INGEST_LAB_APT_MIRROR:-}" --build-arg "CARGO_MIRROR=${INGEST_LAB_CARGO_MIRROR:-}")
+    --build-arg "APT_MIRROR=${INGEST_LAB_APT_MIRROR:-}" --build-arg "CARGO_MIRROR=${INGEST_LAB_CARGO_MIRROR:-}"
+    --build-arg "PIP_MIRROR=${INGEST_LAB_PIP_MIRROR:-}")
   export http_proxy=${http_proxy:-${HTTP_PROXY:-}} https_proxy=${https_proxy:-${HTTPS_PROXY:-}} no_proxy=${no_proxy:-${NO_PROXY:-}}
 
   if stand_ins_exist; then use_stand_ins

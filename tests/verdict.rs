@@ -29,6 +29,12 @@ const NO_RELIEF: f64 = 1.1;
 /// … and of two bounds alike one alone less than this: what `mixed` means.
 const ALONE: f64 = 1.2;
 
+/// Tries to find limits that both sides use up …
+const BALANCING: usize = 5;
+
+/// … which they do from this share on.
+const BALANCED: f64 = 0.95;
+
 /// A cell, what bounds it, and what shows that it does.
 struct Known {
     class: &'static str,
@@ -201,15 +207,35 @@ fn rate(record: &RunRecord) -> f64 {
     data(record).rates.steady.unwrap().rate
 }
 
-/// Both sides with as much CPU as they need for the same rate: neither alone is the bound.
+/// Both sides with as much CPU as they need for the same rate: neither alone is the bound. Found by measuring: whichever
+/// side leaves some of its time unused gets less, until neither does.
 fn mixed(stack: &Stack, scheme: &str, draw: &mut Draw) -> Known {
-    let first =
-        run(stack, &[&format!("{scheme} row auto pool 15 client-cpus 0.3 db-cpus 0.6 placement pinned")], 10.0, 600);
-    let found = evidence(&bare(&first[0])).unwrap();
-    let ratio = found.client_cpu.unwrap() * 0.3 / (found.database_cpu.unwrap() * 0.6);
-    let database = draw.cpus(0.4, 0.6);
-    let client = (database * ratio * 1_000.0).round() / 1_000.0;
     let cell = |limits: &str| format!("{scheme} row auto pool 15{limits} placement pinned");
+    let rounded = |cpus: f64| (cpus * 1_000.0).round() / 1_000.0;
+    let mut database = draw.cpus(0.4, 0.6);
+    let mut client = rounded(database * 0.4);
+    for _ in 0..BALANCING {
+        let tried = run(stack, &[&cell(&format!(" client-cpus {client} db-cpus {database}"))], 10.0, 600);
+        let shares = |record: &RunRecord| {
+            let found = evidence(&bare(record))?;
+            Some((found.client_cpu?, found.database_cpu?))
+        };
+        let all: Vec<(f64, f64)> = tried.iter().filter(|record| record.is_valid()).filter_map(shares).collect();
+        if all.is_empty() {
+            continue;
+        }
+        let mean = |side: fn(&(f64, f64)) -> f64| all.iter().map(side).sum::<f64>() / all.len() as f64;
+        let (of_client, of_database) = (mean(|one| one.0), mean(|one| one.1));
+        eprintln!("mixed: client {client} CPU {of_client:.2} used, database {database} CPU {of_database:.2} used");
+        if of_client.min(of_database) >= BALANCED {
+            break;
+        }
+        if of_client < of_database {
+            client = rounded(client * of_client / of_database);
+        } else {
+            database = rounded(database * of_database / of_client);
+        }
+    }
     Known {
         class: "mixed",
         bounds: &[Bound::ClientCpu, Bound::DatabaseCpu],

@@ -66,7 +66,8 @@ fn copy(ring: &Ring) -> Result<Run> {
     let (seconds, cpu) = psql(ring, &format!("\\copy data_element FROM '{CSV}' (FORMAT csv)"))?;
     let rows = ring.lines * ITEMS;
     ring.expect_rows(rows)?;
-    Ok(Run { rate: rows as f64 / seconds, cpu: cpu / rows as f64 * 1e6 })
+    let cpu = cpu / rows as f64 * 1e6;
+    Ok(Run { rate: rows as f64 / seconds, cpu, phase_cpu: cpu })
 }
 
 /// One command of psql from the client's place: how long it took and the CPU time it used, seconds.

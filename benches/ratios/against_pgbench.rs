@@ -59,7 +59,8 @@ fn pgbench(ring: &Ring, cpus: f64) -> Result<Run> {
     let tps = out.lines().find_map(|line| line.strip_prefix("tps = ").and_then(|rest| word(rest, 0)));
     let cpu = out.lines().find(|line| line.starts_with("cpu ")).and_then(|line| Some(word(line, 1)? + word(line, 2)?));
     let (Some(tps), Some(cpu)) = (tps, cpu) else { bail!("pgbench said: {out}") };
-    Ok(Run { rate: tps * ITEMS as f64, cpu: cpu / (ring.lines * ITEMS) as f64 * 1e6 })
+    let cpu = cpu / (ring.lines * ITEMS) as f64 * 1e6;
+    Ok(Run { rate: tps * ITEMS as f64, cpu, phase_cpu: cpu })
 }
 
 /// One line's statements: what the ingester sends, in the same order. Each client takes every [`POOL`]th line.

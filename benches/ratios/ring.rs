@@ -14,8 +14,10 @@ pub const ITEMS: usize = 222;
 pub struct Run {
     /// Rows a second.
     pub rate: f64,
-    /// Client CPU a row, µs.
+    /// Client CPU a row, µs, of the whole program.
     pub cpu: f64,
+    /// The same of the data phase alone: without starting an interpreter.
+    pub phase_cpu: f64,
 }
 
 /// How an ingester is to go about it.
@@ -29,6 +31,7 @@ pub struct Way {
     pub pool: usize,
     pub in_flight: usize,
     pub metrics: bool,
+    pub protocol: Protocol,
     /// Ends the run, where all lines would take too long.
     pub seconds: Option<f64>,
 }
@@ -36,8 +39,17 @@ pub struct Way {
 impl Way {
     /// `row` by 15 connections, each INSERT its own transaction.
     pub fn row(scheme: Scheme, cpus: f64) -> Self {
-        let (statement, commit) = (Statement::Row, Commit::Auto);
-        Self { cpus, scheme, statement, commit, pool: 15, in_flight: Job::IN_FLIGHT, metrics: false, seconds: None }
+        Self {
+            cpus,
+            scheme,
+            statement: Statement::Row,
+            commit: Commit::Auto,
+            pool: 15,
+            in_flight: Job::IN_FLIGHT,
+            metrics: false,
+            protocol: Protocol::Prepared,
+            seconds: None,
+        }
     }
 }
 
@@ -119,7 +131,9 @@ impl Ring {
         self.expect_rows(rows)?;
         let phase = run.phases.first().context("no phase ran")?;
         // The whole process's CPU, connecting included, as it is for others.
-        Ok(Run { rate: phase.rows as f64 / phase.seconds, cpu: run.cpu.total() / phase.rows as f64 * 1e6 })
+        let a_row = |seconds: f64| seconds / phase.rows as f64 * 1e6;
+        let (cpu, phase_cpu) = (a_row(run.cpu.total()), a_row(phase.cpu.total()));
+        Ok(Run { rate: phase.rows as f64 / phase.seconds, cpu, phase_cpu })
     }
 
     fn run(&self, way: &Way, phase: Phase) -> Result<RunResult> {
@@ -131,7 +145,7 @@ impl Ring {
             in_flight: way.in_flight,
             batch: Job::BATCH,
             chunk: Job::CHUNK,
-            protocol: Protocol::Prepared,
+            protocol: way.protocol,
             pool: way.pool,
             commit: way.commit,
             reader: Reader::Thread,
@@ -146,7 +160,7 @@ impl Ring {
             metrics: way.metrics,
         };
         let job = serde_json::to_string(&job)?;
-        let out = client("ingester", &self.volume, way.cpus, &["run", "--job", "-"], &job)?;
+        let out = client(way.scheme.program().word(), &self.volume, way.cpus, &["run", "--job", "-"], &job)?;
         let last: Line = serde_json::from_str(out.lines().last().context("the ingester said nothing")?)?;
         match last.event {
             Event::Finished { result } => Ok(*result),

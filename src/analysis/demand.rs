@@ -1,7 +1,7 @@
 //! What a row takes in a measured cell: the ground of diagnosis and forecast. Pure.
 
 use super::cells::CellRuns;
-use super::evidence::{Window, allowed, rate, round_trips};
+use super::evidence::{Window, allowed, rate, waits_a_row};
 use crate::wire::record::RunRecord;
 use crate::wire::watched::{Observed, Used};
 
@@ -37,7 +37,7 @@ impl Demand {
             row: cell.cell.pool as f64 / rate_of,
             client: a_row(|seen| &seen.client)?,
             database: a_row(|seen| &seen.database)?,
-            trips: cell.median(round_trips)?,
+            trips: cell.median(waits_a_row)?,
             rtt: cell.median(round_trip)?,
             client_may: cell.median(|run| run.conditions.client.as_ref().map(allowed))?,
             database_may: cell.median(|run| run.conditions.database.as_ref().map(allowed))?,

@@ -67,18 +67,24 @@ pub fn evidence(record: &RunRecord) -> Option<Evidence> {
     let window = Window::of(record);
     let may = |check: &Option<CpuCheck>| check.as_ref().map(allowed);
     let metrics = data.metrics.as_deref();
+    let interpreter_lock = record.result()?.interpreter_lock;
     let looks =
         window.map(|window| looks(record, window)).filter(|looks| looks.len() >= LEAST_LOOKS).unwrap_or_default();
     let asleep = |doing: &[Doing]| fraction(&looks, doing);
     // What the machine underneath took is nobody's to use; a quota of less than what is left is not touched by it.
-    let left = 1.0 - stolen(&looks).unwrap_or(0.0);
+    let left = 1.0 - stolen_in(&looks).unwrap_or(0.0);
     let share = |used: &[Used], check: &Option<CpuCheck>| {
         let most = processors_of(check.as_ref()?) * left;
         Some((rate(used, window?)? / may(check)?.min(most.max(f64::EPSILON))).min(1.0))
     };
     Some(Evidence {
         client_cpu: share(&observed.client, &conditions.client),
-        client_thread: metrics.and_then(|metrics| Some(metrics.process.busiest.as_ref()?.share)),
+        client_thread: match interpreter_lock {
+            // All of its threads together are one at most.
+            true => rate(&observed.client, window?).map(|used| used.min(1.0)),
+            false => metrics.and_then(|metrics| Some(metrics.process.busiest.as_ref()?.share)),
+        },
+        interpreter_lock,
         client_processors: may(&conditions.client).unwrap_or(1.0),
         database_cpu: share(&observed.database, &conditions.database),
         host_cpu: host(&looks),
@@ -151,8 +157,13 @@ fn passed(looks: &[&Look]) -> Option<Machine> {
     })
 }
 
-/// What of it the machine underneath took away.
-fn stolen(looks: &[&Look]) -> Option<f64> {
+/// What the machine underneath took of the processors while every worker was busy, as a part of all their time; none
+/// where nobody looked.
+pub fn stolen(record: &RunRecord) -> Option<f64> {
+    stolen_in(&looks(record, Window::of(record)?))
+}
+
+fn stolen_in(looks: &[&Look]) -> Option<f64> {
     let passed = passed(looks)?;
     let all = passed.stolen + passed.busy + passed.idle + passed.iowait;
     (all > 0.0).then(|| passed.stolen / all)
@@ -190,7 +201,12 @@ pub fn rounds_on_the_link(record: &RunRecord) -> Option<f64> {
 /// Round trips a second times the round trip, of all connections' time (Little's law).
 fn way(record: &RunRecord, rows: f64) -> Option<f64> {
     let rtt = record.conditions.round_trip()?.p50 as f64 / 1e9;
-    Some(rows * round_trips(record)? * rtt / record.result()?.job.pool as f64)
+    Some(rows * waits_a_row(record)? * rtt / record.result()?.job.pool as f64)
+}
+
+/// Round trips a row: by the program's own count, of a program that doesn't count by the link's.
+pub fn waits_a_row(record: &RunRecord) -> Option<f64> {
+    round_trips(record).or_else(|| rounds_on_the_link(record))
 }
 
 /// Round trips a row of the data phase: how often the worker waited for an answer, by its own count.
@@ -258,8 +274,8 @@ mod tests {
             ..Look::default()
         };
         let (first, last) = (look(10.0, 1.0, 5.0), look(17.0, 2.0, 7.0));
-        assert_eq!((stolen(&[&first, &last]), host(&[&first, &last])), (Some(0.1), Some(7.0 / 9.0)));
-        assert_eq!(stolen(&[]), None);
+        assert_eq!((stolen_in(&[&first, &last]), host(&[&first, &last])), (Some(0.1), Some(7.0 / 9.0)));
+        assert_eq!(stolen_in(&[]), None);
     }
 
     #[test]

@@ -232,18 +232,18 @@ impl<'a> Target<'a> {
 /// From every cell that sends rows alike, the nearer the more.
 fn by_network(target: &Target<'_>, known: &[Known<'_>]) -> Option<f64> {
     let alike: Vec<&Known<'_>> = known.iter().filter(|one| target.sends_like(one)).collect();
-    let crowding = Crowding::of(&alike);
+    let (crowding, queue) = (Crowding::of(&alike), Queue::of(&alike));
     let (mut sum, mut weights) = (0.0, 0.0);
     for one in &alike {
         let weight = (-2.0 * target.apart(one)).exp();
-        sum += weight * from_one(target, one, &alike, &crowding).ln();
+        sum += weight * from_one(target, one, &alike, &crowding, &queue).ln();
         weights += weight;
     }
     (weights > 0.0).then(|| (sum / weights).exp())
 }
 
 /// What the target does if everything else is as in this cell.
-fn from_one(target: &Target<'_>, one: &Known<'_>, alike: &[&Known<'_>], crowding: &Crowding) -> f64 {
+fn from_one(target: &Target<'_>, one: &Known<'_>, alike: &[&Known<'_>], crowding: &Crowding, queue: &Queue) -> f64 {
     let of_scheme = alike
         .iter()
         .filter(|other| other.cell.scheme == target.cell.scheme)
@@ -260,7 +260,8 @@ fn from_one(target: &Target<'_>, one: &Known<'_>, alike: &[&Known<'_>], crowding
     for _ in 0..20 {
         let database = one.demand.database * crowding.at(present) / crowding.at(one.present());
         let (stations, fixed) = network(target.cell, target.processors, client, database);
-        let delay = (fixed + one.left + asleep + way).max(0.0);
+        let left = one.left * queue.at(present) / queue.at(one.present());
+        let delay = (fixed + left + asleep + way).max(0.0);
         rate = one.factor * throughput(workers(target.cell) as usize, &stations, delay);
         let now = (workers(target.cell) - rate * way).max(0.5);
         present = (present * now).sqrt();
@@ -271,8 +272,7 @@ fn from_one(target: &Target<'_>, one: &Known<'_>, alike: &[&Known<'_>], crowding
 
 /// The stations that rows queue at, and the delay that several processors are besides.
 fn network(cell: &Cell, processors: Processors, client: f64, database: f64) -> (Vec<Station>, f64) {
-    let one_thread = matches!(cell.scheme, Scheme::Serial | Scheme::AsyncSingle);
-    let usable = if one_thread { processors.client.min(1.0) } else { processors.client };
+    let usable = if cell.scheme.is_one_at_a_time() { processors.client.min(1.0) } else { processors.client };
     let mut parts = Vec::new();
     match processors.shared {
         Some(machine) => {
@@ -310,6 +310,40 @@ impl Crowding {
         let Some((from, low)) = after.checked_sub(1).map(|before| points[before]) else { return points[0].1 };
         let (to, high) = points[after];
         low + (high - low) * (x - from) / (to - from).max(1e-9)
+    }
+}
+
+/// What a connection waits for besides processors and the way (a commit's turn at the disk, locks) by how many wait
+/// beside it: `alone + each of them`, of which only the proportion of the two matters.
+struct Queue {
+    /// As many connections as waiting alone is worth.
+    alone: f64,
+}
+
+impl Queue {
+    /// Tried, and what is believed before two cells tell.
+    const TRIED: [f64; 8] = [0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 200.0];
+    const BELIEVED: f64 = 5.0;
+
+    /// How far (log) the proportion may be from what is believed as easily as one cell from its place in the queue.
+    const DOUBT: f64 = 4.0;
+
+    /// The proportion with which what is left of the measured cells' time scatters least.
+    fn of(known: &[&Known<'_>]) -> Self {
+        let points: Vec<(f64, f64)> =
+            known.iter().filter(|one| one.left > 0.0).map(|one| (one.present(), one.left.ln())).collect();
+        let off = |alone: f64| {
+            let logs = points.iter().map(|(present, left)| left - (present + alone).ln());
+            let mean = logs.clone().sum::<f64>() / points.len().max(1) as f64;
+            let scatter: f64 = logs.map(|log| (log - mean).powi(2)).sum();
+            scatter + ((alone / Self::BELIEVED).ln() / Self::DOUBT).powi(2)
+        };
+        let best = Self::TRIED.into_iter().min_by(|one, other| off(*one).total_cmp(&off(*other)));
+        Self { alone: best.unwrap_or(Self::BELIEVED) }
+    }
+
+    fn at(&self, present: f64) -> f64 {
+        present + self.alone
     }
 }
 

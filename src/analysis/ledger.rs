@@ -23,13 +23,13 @@ pub struct Ledgers {
 }
 
 impl Ledgers {
-    /// Of a cell; none where no valid run kept a ledger.
+    /// Of a cell; none where no valid run kept a ledger. A program that measures nothing of itself has its backends' only.
     pub fn of(cell: &CellRuns<'_>) -> Option<Self> {
         let ledgers = Self {
             workers: mean(cell.valid_runs().filter_map(workers)),
             backends: mean(cell.valid_runs().filter_map(backends)),
         };
-        (!ledgers.workers.is_empty()).then_some(ledgers)
+        (!ledgers.workers.is_empty() || !ledgers.backends.is_empty()).then_some(ledgers)
     }
 }
 

@@ -28,7 +28,7 @@ pub use cells::CellRuns;
 pub use compare::{Comparison, Finding, Means, Noise};
 pub use demand::Demand;
 pub use diagnosis::{Diagnosis, Influence};
-pub use evidence::{LEAST_LOOKS, Window, evidence, looks, round_trips, rounds_on_the_link};
+pub use evidence::{LEAST_LOOKS, Window, evidence, looks, round_trips, rounds_on_the_link, stolen};
 pub use forecast::{Ahead, forecast};
 pub use ledger::{Ledgers, Share, UNEXPLAINED};
 pub use limit::{Confidence, Limit};

@@ -82,6 +82,8 @@ pub struct Evidence {
     pub client_cpu: Option<f64>,
     /// CPU time of the busiest thread of the client, of one processor.
     pub client_thread: Option<f64>,
+    /// The client's threads run one at a time: then that is the CPU time of all of them.
+    pub interpreter_lock: bool,
     /// Processors the client may use: with one, a busy thread is the whole client.
     pub client_processors: f64,
     /// CPU time of the database's container, of what it may have.
@@ -117,7 +119,7 @@ pub struct Verdict {
 pub fn verdict(evidence: &Evidence) -> Verdict {
     let used_up = used_up(evidence);
     if !used_up.is_empty() {
-        return of(&used_up, 1.0);
+        return of(&used_up, 1.0, evidence);
     }
     let waits: Vec<(Bound, f64)> = [
         (Bound::RoundTrips, evidence.way),
@@ -133,7 +135,7 @@ pub fn verdict(evidence: &Evidence) -> Verdict {
         return Verdict { bound: Bound::Undetermined, of: Vec::new(), why: nothing(evidence, &waits) };
     }
     let as_much: Vec<(Bound, f64)> = waits.into_iter().filter(|(_, share)| *share >= AS_MUCH * most).collect();
-    of(&as_much, most)
+    of(&as_much, most, evidence)
 }
 
 /// Resources of which nothing is left, and those of which next to nothing is left beside them.
@@ -156,9 +158,9 @@ fn used_up(evidence: &Evidence) -> Vec<(Bound, f64)> {
     found
 }
 
-fn of(found: &[(Bound, f64)], most: f64) -> Verdict {
+fn of(found: &[(Bound, f64)], most: f64, evidence: &Evidence) -> Verdict {
     let bounds: Vec<Bound> = found.iter().map(|(bound, _)| *bound).collect();
-    let words: Vec<String> = found.iter().map(|(bound, share)| said(*bound, *share)).collect();
+    let words: Vec<String> = found.iter().map(|(bound, share)| said(*bound, *share, evidence)).collect();
     let bound = match bounds.as_slice() {
         [one] => *one,
         _ => Bound::Mixed,
@@ -167,10 +169,15 @@ fn of(found: &[(Bound, f64)], most: f64) -> Verdict {
     Verdict { bound, of: bounds, why: words.join("; ") }
 }
 
-fn said(bound: Bound, share: f64) -> String {
+fn said(bound: Bound, share: f64, evidence: &Evidence) -> String {
     let percent = format!("{:.0} %", share * 100.0);
     match bound {
         Bound::ClientCpu => format!("the client used {percent} of the CPU time it may have"),
+        Bound::ClientThread if evidence.interpreter_lock => {
+            format!(
+                "the client's threads, which run one at a time (an interpreter's lock), used {percent} of a processor"
+            )
+        }
         Bound::ClientThread => format!("one of the client's threads used {percent} of a processor"),
         Bound::DatabaseCpu => format!("the database used {percent} of the CPU time it may have"),
         Bound::HostCpu => format!("the machine's processors were {percent} busy"),
@@ -188,7 +195,10 @@ fn nothing(evidence: &Evidence, waits: &[(Bound, f64)]) -> String {
     let all = cpu.into_iter().filter_map(|(bound, share)| Some((bound, share?))).chain(waits.iter().copied());
     match all.max_by(|one, other| one.1.total_cmp(&other.1)) {
         Some((bound, share)) => {
-            format!("nothing is used up and nothing is waited for most of the time; the most: {}", said(bound, share))
+            format!(
+                "nothing is used up and nothing is waited for most of the time; the most: {}",
+                said(bound, share, evidence)
+            )
         }
         None => "nothing was measured that could tell".into(),
     }
@@ -234,6 +244,16 @@ mod tests {
         assert_eq!(verdict(&one).bound, Bound::ClientThread);
         let pinned = Evidence { client_cpu: Some(0.99), client_thread: Some(0.99), client_processors: 1.0, ..idle() };
         assert_eq!(verdict(&pinned).bound, Bound::ClientCpu);
+    }
+
+    #[test]
+    fn an_interpreter_s_lock_is_named_where_other_processors_are_free() {
+        let locked = Evidence { client_cpu: Some(0.5), client_thread: Some(1.0), interpreter_lock: true, ..idle() };
+        let told = verdict(&locked);
+        assert_eq!(told.bound, Bound::ClientThread);
+        assert!(told.why.contains("run one at a time (an interpreter's lock)"), "{}", told.why);
+        let limited = Evidence { client_cpu: Some(0.98), client_thread: Some(0.5), client_processors: 0.5, ..locked };
+        assert_eq!(verdict(&limited).bound, Bound::ClientCpu, "less than a processor is less than the lock allows");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::screen;
 use super::words::word;
-use crate::lab::{self, DiagnoseConfig, Form, Overrides, ReportConfig, RunConfig, StackConfig};
+use crate::lab::{self, DiagnoseConfig, Form, Overrides, PeerConfig, ReportConfig, RunConfig, StackConfig};
 use crate::model::cell::Cell;
 use crate::model::limits::Cpus;
 use crate::model::{Backend, Commit, Placement, Scheme, Statement};
@@ -64,11 +64,7 @@ enum Verb {
     /// Show experiments, schemes, statement kinds, series and what is running
     List,
     /// Say what this machine can measure, what is missing, and what would disturb
-    Doctor {
-        /// Also set links and CPU limits and measure them against theory: two minutes on an idle machine
-        #[arg(long)]
-        calibrate: bool,
-    },
+    Doctor(Doctor),
     /// Free the stack's data volumes and say how much that was; results stay
     Clean,
 }
@@ -99,6 +95,19 @@ struct Diagnose {
     /// Decides the order of the steps
     #[arg(long, value_name = "N", default_value_t = 2015)]
     seed: u64,
+}
+
+#[derive(Debug, Args)]
+struct Doctor {
+    /// Also set links and CPU limits and measure them against theory: two minutes on an idle machine
+    #[arg(long, conflicts_with = "peer")]
+    calibrate: bool,
+    /// Check an image against docs/peer-contract.md instead: half a minute and more for each scheme that it does
+    #[arg(long, value_name = "IMAGE")]
+    peer: Option<String>,
+    /// Schemes to ask it for [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "SCHEME,…", requires = "peer", value_parser = word(Scheme::ALL, Scheme::summary))]
+    scheme: Vec<Scheme>,
 }
 
 #[derive(Debug, Args)]
@@ -197,8 +206,7 @@ async fn run(cli: Cli) -> Result<()> {
         Verb::Diagnose(diagnose) => lab::diagnose(&diagnose.config(stack)).await,
         Verb::Report(report) => lab::report(&report.config()),
         Verb::List => lab::list(&stack).await,
-        Verb::Doctor { calibrate: false } => lab::doctor(&stack).await,
-        Verb::Doctor { calibrate: true } => lab::calibrate(&stack).await,
+        Verb::Doctor(doctor) => doctor.run(stack).await,
         Verb::Clean => lab::clean(&stack).await,
     }
 }
@@ -214,6 +222,19 @@ impl Diagnose {
     fn config(self, stack: StackConfig) -> DiagnoseConfig {
         let Self { cell, seconds, blocks, seed } = self;
         DiagnoseConfig { stack, cell, seconds, blocks, seed, screen: screen() }
+    }
+}
+
+impl Doctor {
+    async fn run(self, stack: StackConfig) -> Result<()> {
+        match self {
+            Self { peer: Some(image), scheme, .. } => {
+                let schemes = if scheme.is_empty() { Scheme::ALL.to_vec() } else { scheme };
+                lab::check_peer(&PeerConfig { stack, image, schemes }).await
+            }
+            Self { calibrate: true, .. } => lab::calibrate(&stack).await,
+            Self { .. } => lab::doctor(&stack).await,
+        }
     }
 }
 

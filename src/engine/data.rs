@@ -133,8 +133,7 @@ impl Stack {
         let created = self.engine.docker.create_container(None::<CreateContainerOptions>, body).await;
         let created = created.map_err(|error| {
             if is_missing(&error) && super::sentence(&error).contains("image") {
-                return Failure::new(Exit::Engine, format!("the image {image} isn't there: `make images` builds it"))
-                    .into();
+                return super::no_image(&image).into();
             }
             refused(what)(error)
         })?;

@@ -1,7 +1,6 @@
 //! What the engine says of itself and of images, for the record of every run.
 
 use super::{Engine, Stack, label, refused};
-use crate::wire::exit::{Exit, Failure};
 use crate::wire::setup::{EngineFacts, ImageFacts};
 use anyhow::Result;
 
@@ -28,8 +27,7 @@ impl Stack {
     pub async fn image_facts(&self, role: &str, image: &str) -> Result<ImageFacts> {
         let found = self.engine.docker.inspect_image(image).await.map_err(|error| {
             if super::is_missing(&error) {
-                return Failure::new(Exit::Engine, format!("the image {image} isn't there: `make images` builds it"))
-                    .into();
+                return super::no_image(image).into();
             }
             refused(format!("inspect the image {image}"))(error)
         })?;

@@ -6,6 +6,7 @@
 //!                         └── start(spec) ──► a fresh container ── ingest(job) ──► its JSON lines, its end
 //! ```
 
+mod answer;
 mod confined;
 mod data;
 mod facts;
@@ -17,13 +18,15 @@ mod stack;
 mod usage;
 mod watcher;
 
+pub use answer::Ended;
 pub use data::{DataSet, DataVolume};
-pub use ingester::{Ended, RunSpec, Waiting};
+pub use ingester::{GRACE, Left, Overdue, RunSpec, Said, Waiting};
 pub use limits::{Held, Limits};
 pub use responder::Responder;
 pub use stack::{Container, Healthy, Network, Running, Stack};
 pub use watcher::Watcher;
 
+use crate::model::Program;
 use crate::wire::exit::{Exit, Failure};
 use anyhow::Result;
 use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
@@ -133,6 +136,13 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 fn refused(what: impl Into<String>) -> impl FnOnce(bollard::errors::Error) -> anyhow::Error {
     let what = what.into();
     move |error| Failure::new(Exit::Engine, format!("the container engine did not {what}: {}", sentence(&error))).into()
+}
+
+/// What builds an image that isn't there.
+fn no_image(image: &str) -> Failure {
+    let python = format!("ingest-lab-{}:", Program::Python.word());
+    let verb = if image.starts_with(&python) { "make python" } else { "make images" };
+    Failure::new(Exit::Engine, format!("the image {image} isn't there: `{verb}` builds it"))
 }
 
 /// Whether the engine says that something isn't there.

@@ -10,7 +10,7 @@ use super::reader::{self, FeedReader, Source};
 use super::stats::merge_acknowledged;
 use super::{children, cpu, scheme};
 use crate::db;
-use crate::model::{Phase, Reader, Scheme};
+use crate::model::{Phase, Program, Reader, Scheme};
 use crate::telemetry::{Collector, Telemetry};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::{DbUrl, Event, Interrupt, Job, RunResult, SCHEMA, Verification};
@@ -45,6 +45,11 @@ pub fn run(
     job.check().map_err(|message| Failure::new(Exit::Usage, message))?;
     cpu::raise_open_files();
     emit(Event::Started { program: PROGRAM.into() });
+    if job.scheme.program() != Program::Ingester {
+        let message =
+            format!("{} is not a scheme of this program but of {}", job.scheme, job.scheme.program().summary());
+        return Err(Failure::new(Exit::NotSupported, message).into());
+    }
     let cpu_before = cpu::used();
     let began = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     let (source, reader_process) = source(job)?;
@@ -85,6 +90,7 @@ pub fn run(
         cpu: cpu::used().since(cpu_before),
         peak_memory: cpu::peak_memory() + child_memory,
         interrupted,
+        interpreter_lock: false,
         metrics: collector.run(&of_children).filter(|_| job.metrics),
     };
     if extras.verify && !job.child {

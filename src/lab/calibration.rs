@@ -7,6 +7,7 @@ use super::stack_stage::StackStage;
 use super::stage::Stage;
 use super::stop::Stop;
 use crate::engine::{Stack, Waiting};
+use crate::model::Program;
 use crate::model::cell::CONTROL;
 use crate::model::limits::Cpus;
 use crate::model::link::LinkProfile;
@@ -68,7 +69,7 @@ async fn measure(stage: &mut StackStage, stack: &Stack) -> Result<(usize, usize)
     let scratch = tempfile::tempdir().context("make a folder for generated data")?;
     let (data, _) = data::find(Path::new(data::DATA), scratch.path())?;
     let (volume, _) = stack.ensure_data(&data).await?;
-    stage.begin("calibration", volume).await?;
+    stage.begin("calibration", volume, &[Program::Ingester].into()).await?;
     let client = stage.bare_client().await?;
     let mut tally = Tally::default();
     links(stage, &client, &mut tally).await?;

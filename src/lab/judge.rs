@@ -1,5 +1,6 @@
 //! Whether a run counts. Pure: every reason against it is a sentence; an empty list means that it counts.
 
+use crate::analysis;
 use crate::model::link::LinkProfile;
 use crate::model::quantity::Rate;
 use crate::model::{Commit, Part, Phase};
@@ -43,6 +44,13 @@ const FOR_A_MEDIAN: usize = 3;
 /// How a sentence about the processor's speed begins.
 const OFF_SPEED: &str = "the processor's speed";
 
+/// What the machine underneath may take of the processors while every worker is busy. A fifth taken halved the rate of
+/// otherwise equal runs; a twentieth can hardly be told from their scatter.
+const STOLEN: f64 = 0.05;
+
+/// How a sentence about that begins.
+const TAKEN: &str = "the machine underneath took";
+
 /// Every reason why a run does not count, given those before it.
 pub fn judge(record: &RunRecord, before: &[RunRecord]) -> Vec<String> {
     let mut reasons = record.outcome.invalid();
@@ -54,12 +62,21 @@ pub fn judge(record: &RunRecord, before: &[RunRecord]) -> Vec<String> {
     }
     reasons.extend(conditions(&record.conditions));
     reasons.extend(speed(record, before));
+    reasons.extend(taken(record));
     reasons
 }
 
-/// Whether the processor's speed is all that is wrong with a run: then it is worth a second attempt.
-pub fn only_speed(reasons: &[String]) -> bool {
-    !reasons.is_empty() && reasons.iter().all(|reason| reason.starts_with(OFF_SPEED))
+/// Whether the processors are all that was wrong with a run: then it is worth a second attempt.
+pub fn only_processors(reasons: &[String]) -> bool {
+    let is_one = |reason: &String| reason.starts_with(OFF_SPEED) || reason.starts_with(TAKEN);
+    !reasons.is_empty() && reasons.iter().all(is_one)
+}
+
+/// Processor time that was nobody's to use, as on a virtual machine beside busy ones.
+fn taken(record: &RunRecord) -> Option<String> {
+    let stolen = analysis::stolen(record).filter(|stolen| *stolen > STOLEN)?;
+    let [stolen, most] = [stolen, STOLEN].map(|part| part * 100.0);
+    Some(format!("{TAKEN} {stolen:.0} % of the processors' time: more than {most:.0} %"))
 }
 
 /// Enough records and enough time to speak of a rate.
@@ -199,11 +216,13 @@ fn speed(record: &RunRecord, before: &[RunRecord]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::model::Scheme;
+    use crate::wire::Steady;
     use crate::wire::conditions::Setting;
     use crate::wire::emulation::Counters;
     use crate::wire::measured::Quantiles;
     use crate::wire::record::Outcome;
     use crate::wire::testing::record;
+    use crate::wire::watched::{Look, Machine, Observed};
 
     fn good() -> RunRecord {
         record(1, Scheme::Threads, 9_000.0)
@@ -232,6 +251,22 @@ mod tests {
         let table: &[(Change, &str)] = &[
             (|run| run.part = Part::WarmUp, "it was the warm-up"),
             (|run| run.conditions.checkpoints = 1, "1 checkpoints began while it ran"),
+            (
+                |run| {
+                    let look = |at: f64, stolen: f64| Look {
+                        at,
+                        machine: Machine { busy: at, idle: at, stolen, ..Default::default() },
+                        ..Default::default()
+                    };
+                    let looks = vec![look(0.0, 0.0), look(100.0, 50.0)];
+                    run.conditions.observed = Some(Observed { data_began: Some(0.0), looks, ..Default::default() });
+                    if let Outcome::Finished { result } = &mut run.outcome {
+                        let data = result.phases.iter_mut().find(|phase| phase.phase == Phase::Data).unwrap();
+                        data.rates.steady = Some(Steady { rate: 9_000.0, from: 0.0, to: 100.0 });
+                    }
+                },
+                "the machine underneath took 20 % of the processors' time: more than 5 %",
+            ),
             (|run| run.conditions.clock_jump = -3.0, "the clock jumped by -3.0 s"),
             (|run| run.conditions.client = Some(check("0.25", 0.30)), "the client was to have 0.25 CPUs and got 0.300"),
             (
@@ -349,7 +384,7 @@ mod tests {
         assert!(judge(&at(1.05e-5), &before).is_empty());
         let slow = judge(&at(1.3e-5), &before);
         assert_eq!(slow, ["the processor's speed (client) was 23 % below the series' median"]);
-        assert!(only_speed(&slow) && !only_speed(&[]));
+        assert!(only_processors(&slow) && !only_processors(&[]));
         assert!(judge(&at(1.3e-5), &before[..2]).is_empty(), "two runs have no median worth the name");
     }
 }

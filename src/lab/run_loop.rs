@@ -124,7 +124,7 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
             self.keep.keep(&record)?;
             self.progress.ended(&record);
             let over = fatal(&record.outcome);
-            let again = attempt == earlier + 1 && judge::only_speed(&record.invalid) && !self.stop.is_asked();
+            let again = attempt == earlier + 1 && judge::only_processors(&record.invalid) && !self.stop.is_asked();
             records.push(record);
             if let Some(error) = over {
                 return Err(error);

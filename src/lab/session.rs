@@ -161,7 +161,8 @@ async fn begin(
     let (volume, sent) = stack.ensure_data(&data).await?;
     progress.say(&format!("{said}, {}{}", units::bytes(data.bytes), if sent { ", sent to the engine" } else { "" }));
     let name = wanted.earlier.as_ref().map_or_else(String::new, |folder| folder.name().to_owned());
-    stage.begin(&name, volume).await?;
+    let programs = experiment.cells().iter().map(|cell| cell.scheme.program()).collect();
+    stage.begin(&name, volume, &programs).await?;
     let setup = setup(stage);
     let (folder, records) = match &wanted.earlier {
         Some(folder) => (folder.clone(), same_setup(folder, &setup)?),

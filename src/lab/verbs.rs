@@ -32,7 +32,7 @@ pub async fn list(config: &StackConfig) -> Result<()> {
         println!("  {name:<14} {question}");
     }
     println!("schemes");
-    Scheme::ALL.iter().for_each(|scheme| println!("  {:<14} {}", scheme.word(), scheme.summary()));
+    Scheme::ALL.iter().for_each(|scheme| println!("  {:<17} {}", scheme.word(), scheme.summary()));
     println!("statement kinds");
     Statement::ALL.iter().for_each(|kind| println!("  {:<14} {}", kind.word(), kind.summary()));
     println!("links");

@@ -53,6 +53,56 @@ words! {
         Async => "one task a connection on tokio's multi-thread runtime",
         AsyncSingle => "one task a connection on a one-thread event loop",
         Processes => "one process a connection, fed by the parent",
+        PyThreads => "Python: one thread a connection, psycopg2",
+        PyGevent => "Python: one greenlet a connection, psycopg2 on gevent",
+        PyAsyncio => "Python: one task a connection on asyncio, asyncpg",
+        PyAiopg => "Python: one task a connection on asyncio, aiopg (2015's choice)",
+        PyPsycopg3 => "Python: one thread a connection, psycopg 3",
+        PyPsycopg3Async => "Python: one task a connection on asyncio, psycopg 3",
+        PyProcesses => "Python: one process a connection, psycopg2 in a multiprocessing pool",
+    }
+}
+
+impl Scheme {
+    /// Those of the ingester itself.
+    pub const OWN: &'static [Self] = &[Self::Serial, Self::Threads, Self::Async, Self::AsyncSingle, Self::Processes];
+
+    /// Whether its work is done by one thread at a time, however many processors there are: an event loop, an
+    /// interpreter's lock.
+    pub fn is_one_at_a_time(self) -> bool {
+        match self {
+            Self::Threads | Self::Async | Self::Processes | Self::PyProcesses => false,
+            Self::Serial
+            | Self::AsyncSingle
+            | Self::PyThreads
+            | Self::PyGevent
+            | Self::PyAsyncio
+            | Self::PyAiopg
+            | Self::PyPsycopg3
+            | Self::PyPsycopg3Async => true,
+        }
+    }
+
+    /// Whose it is.
+    pub fn program(self) -> Program {
+        match self {
+            Self::Serial | Self::Threads | Self::Async | Self::AsyncSingle | Self::Processes => Program::Ingester,
+            Self::PyThreads
+            | Self::PyGevent
+            | Self::PyAsyncio
+            | Self::PyAiopg
+            | Self::PyPsycopg3
+            | Self::PyPsycopg3Async
+            | Self::PyProcesses => Program::Python,
+        }
+    }
+}
+
+words! {
+    /// A program that does the job, by the last word of its image's name.
+    Program {
+        Ingester => "the ingester of this project",
+        Python => "the Python peers",
     }
 }
 
@@ -238,5 +288,13 @@ mod tests {
             assert_eq!(Scheme::from_str(scheme.word()).unwrap(), *scheme);
         }
         assert_eq!(Scheme::AsyncSingle.word(), "async-single");
+        assert_eq!(Scheme::PyPsycopg3Async.word(), "py-psycopg3-async");
+    }
+
+    #[test]
+    fn the_ingester_s_own_schemes_are_those_it_says_it_does() {
+        let own: Vec<Scheme> =
+            Scheme::ALL.iter().copied().filter(|scheme| scheme.program() == Program::Ingester).collect();
+        assert_eq!(own, Scheme::OWN);
     }
 }

@@ -98,6 +98,7 @@ impl Report<'_> {
             "waits": self.waits,
             "comparisons": self.analysis.comparisons,
             "noise": self.analysis.noise,
+            "then": self.then,
             "forecasts": self.forecasts,
             "why_believe_it": self.facts,
             "invalid": self.invalid,

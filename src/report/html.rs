@@ -6,7 +6,7 @@ use super::latency::{self, CellLatency};
 use super::markdown::with_spread;
 use super::table::{self, RATES};
 use super::waits::CellWaits;
-use super::{Report, forecasts, ledgers, waits};
+use super::{Report, forecasts, ledgers, then, waits};
 use crate::analysis::{CellRuns, Comparison, Finding, Means, Summary};
 use crate::model::{Factor, Part, units};
 use minijinja::Environment;
@@ -103,6 +103,8 @@ impl Report<'_> {
             "latency_note": latency::NOTE,
             "waits": self.waits.iter().map(WaitsRow::from).collect::<Vec<_>>(),
             "waits_note": waits::NOTE,
+            "then": self.then,
+            "then_note": then::NOTE,
             "forecasts": self.forecasts.iter().map(forecasts::Row::cells).collect::<Vec<_>>(),
             "forecasts_note": forecasts::NOTE,
             "comparisons": self.comparison_rows(),

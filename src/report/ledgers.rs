@@ -97,10 +97,12 @@ pub(super) fn told(cells: &[CellLedgers]) -> &[CellLedgers] {
 /// As sentences.
 pub(super) fn answer(cells: &[CellLedgers]) -> Option<Answer> {
     let line = |cell: &CellLedgers| {
-        let backends =
-            if cell.backends.is_empty() { String::new() } else { format!("; backends {}", words(&cell.backends)) };
-        let detail = format!("{}{backends}", words(&cell.workers));
-        Line { at: cell.name.clone(), lead: "Workers".into(), detail, strong: false }
+        let (lead, detail) = match (cell.workers.is_empty(), cell.backends.is_empty()) {
+            (false, false) => ("Workers", format!("{}; backends {}", words(&cell.workers), words(&cell.backends))),
+            (false, true) => ("Workers", words(&cell.workers)),
+            (true, _) => ("Backends", words(&cell.backends)),
+        };
+        Line { at: cell.name.clone(), lead: lead.into(), detail, strong: false }
     };
     let lines: Vec<Line> = told(cells).iter().map(line).collect();
     (!lines.is_empty()).then(|| Answer { question: QUESTION.into(), lines })

@@ -3,6 +3,7 @@
 use super::forecasts;
 use super::latency;
 use super::table::{self, RATES};
+use super::then;
 use super::waits::{self, Wait};
 use super::{Fact, Report};
 use crate::analysis::{Finding, Means, Summary};
@@ -27,6 +28,7 @@ impl Report<'_> {
             }
         }
         self.rates(&mut text);
+        self.then(&mut text);
         self.forecasts(&mut text);
         self.latency(&mut text);
         self.waited_for(&mut text);
@@ -78,6 +80,21 @@ impl Report<'_> {
             what.join("; "),
             table::TRIPS
         );
+    }
+
+    fn then(&self, text: &mut String) {
+        for (number, table) in self.then.iter().enumerate() {
+            if number == 0 {
+                text.push_str("\n## 2015, and now\n");
+            }
+            let _ = writeln!(text, "\n{}:\n\n| | geo | filling | after |\n|---|--:|--:|--:|", table.place);
+            for row in &table.rows {
+                let _ = writeln!(text, "| {} | {} |", row.who, row.rates.join(" | "));
+            }
+        }
+        if !self.then.is_empty() {
+            let _ = writeln!(text, "\n{}", then::NOTE);
+        }
     }
 
     fn forecasts(&self, text: &mut String) {

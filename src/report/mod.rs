@@ -27,6 +27,7 @@ mod terminal;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod then;
 mod waits;
 mod why;
 
@@ -40,6 +41,7 @@ use crate::wire::record::RunRecord;
 use latency::CellLatency;
 use ledgers::CellLedgers;
 use names::Names;
+use then::Then;
 use waits::CellWaits;
 
 /// What a report is made of.
@@ -75,6 +77,8 @@ pub struct Report<'a> {
     invalid: Vec<Invalid>,
     not_shown: Vec<String>,
     setup: Vec<Fact>,
+    /// 2015's tables, where the series ran its job.
+    then: Vec<Then>,
 }
 
 /// A run that does not count.
@@ -109,6 +113,7 @@ impl<'a> Report<'a> {
             invalid: invalid.collect(),
             not_shown: why::not_shown(&analysis),
             setup: setup::setup(source.records),
+            then: then::tables(source.experiment, &analysis),
             ledgers,
             source,
             analysis,

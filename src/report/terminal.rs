@@ -3,7 +3,7 @@
 use super::ledgers::{self, CellLedgers};
 use super::names::Names;
 use super::table::{self, RATES, Row};
-use super::{Report, answer::Answer};
+use super::{Report, answer::Answer, then};
 use crate::analysis::{Analysis, Summary};
 use crate::model::units;
 use crate::wire::record::RunRecord;
@@ -77,8 +77,25 @@ impl Report<'_> {
             figures(&mut text, &table::rows(&self.analysis, &self.names), &self.names, screen);
             text.push('\n');
         }
+        self.years(&mut text, screen);
         self.believe(&mut text, screen);
         text
+    }
+
+    /// 2015's tables with this series beside them.
+    fn years(&self, text: &mut String, screen: Screen) {
+        if self.then.is_empty() {
+            return;
+        }
+        let _ = writeln!(text, "  {}{:22}geo  filling    after", screen.bold("2015, and now"), "");
+        for table in &self.then {
+            let _ = writeln!(text, "  {}", screen.dim(table.place));
+            for row in &table.rows {
+                let [geo, filling, after] = &row.rates;
+                let _ = writeln!(text, "    {:<26}{geo:>8}{filling:>9}{after:>9}", row.who);
+            }
+        }
+        let _ = writeln!(text, "  {}\n", screen.dim(&wrapped(then::NOTE, screen.width(), 2)));
     }
 
     fn believe(&self, text: &mut String, screen: Screen) {

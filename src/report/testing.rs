@@ -6,7 +6,7 @@ mod observed;
 use super::{Report, Source};
 use crate::model::cell::Cell;
 use crate::model::profiles::Profiles;
-use crate::model::{Backend, Commit, Part, Phase, Placement, Scheme, Statement};
+use crate::model::{Backend, Commit, Part, Phase, Placement, Protocol, Scheme, Statement};
 use crate::wire::conditions::{Conditions, CpuCheck, Setting};
 use crate::wire::emulation::{Counters, RejectedBackend};
 use crate::wire::forecast::Forecast;
@@ -24,12 +24,14 @@ pub fn report(records: &[RunRecord]) -> Report<'_> {
             ("pool-and-distance", "How many connections, and what if the database moves away?")
         }
         Some("limits") => ("limits", "What does a quarter of a processor do to the database?"),
+        Some("scheme-2015") => ("scheme-2015", "What did 2015's schemes do, at 2015's pools?"),
         Some("diagnose") => ("diagnose", "What does the rate of one cell hang on?"),
         _ => ("quick", "Threads or async, when rows are inserted one by one?"),
     };
     let (series, path) = match experiment {
         "pool-and-distance" => ("2026-11-20-pool-and-distance", "results/2026-11-20-pool-and-distance"),
         "limits" => ("2026-11-20-limits", "results/2026-11-20-limits"),
+        "scheme-2015" => ("2026-11-20-scheme-2015", "results/2026-11-20-scheme-2015"),
         "diagnose" => ("2026-11-20-diagnose", "results/2026-11-20-diagnose"),
         _ => ("2026-11-20-quick", "results/2026-11-20-quick"),
     };
@@ -121,6 +123,22 @@ pub fn sweep() -> Vec<RunRecord> {
     }
     cells.push((cells[0].0.clone(), Part::Twin, cells[0].2));
     played("pool-and-distance", &cells, 6, 350)
+}
+
+/// Like `experiments/scheme-2015.toml`, three schemes of it.
+pub fn as_in_2015() -> Vec<RunRecord> {
+    let mut cells = Vec::new();
+    for (pool, link) in [(15, "local"), (150, "local"), (350, "local"), (120, "cross-zone")] {
+        for (scheme, protocol, rate) in [
+            (Scheme::Threads, Protocol::Prepared, 9_000.0),
+            (Scheme::PyThreads, Protocol::Simple, 3_500.0),
+            (Scheme::PyAsyncio, Protocol::Prepared, 4_200.0),
+        ] {
+            let cell = Cell { link: link.into(), protocol, ..Cell::new(scheme, Statement::Row, Commit::Auto, pool) };
+            cells.push((cell, Part::Cell, rate));
+        }
+    }
+    played("scheme-2015", &cells, 6, 2_015)
 }
 
 /// Forecasts of the later cells, as if told from the first: one good, one far off.

@@ -1,6 +1,6 @@
 //! Reports of series as they come out of a lab, and of those that came out of it half.
 
-use super::testing::{diagnosed, limited, played, quick, quick_of, report, sweep};
+use super::testing::{as_in_2015, diagnosed, limited, played, quick, quick_of, report, sweep};
 use super::*;
 use crate::model::cell::Cell;
 use crate::model::{Backend, Commit, Scheme, Statement};
@@ -49,6 +49,19 @@ fn a_sweep_of_many_cells_is_told_in_few_sentences() {
 }
 
 #[test]
+fn tables_of_2015_stand_beside_what_was_measured() {
+    let records = as_in_2015();
+    let report = report(&records);
+    insta::assert_snapshot!("scheme-2015-80", report.terminal(Screen::PLAIN));
+    let [markdown, html] = [report.markdown(), report.html()];
+    for said in ["2015: threads, Python 2", "from one to the other over a network, pool 120", "py-asyncio"] {
+        assert!(markdown.contains(said) && html.contains(said), "{said}");
+    }
+    let quick = quick();
+    assert!(!testing::report(&quick).markdown().contains("2015, and now"), "only where 2015's job was run");
+}
+
+#[test]
 fn a_diagnosis_calls_cells_by_what_was_changed() {
     let records = diagnosed();
     let report = report(&records);
@@ -57,7 +70,7 @@ fn a_diagnosis_calls_cells_by_what_was_changed() {
 
 #[test]
 fn no_line_is_wider_than_the_screen() {
-    for records in [quick(), quick_of(3), limited(), diagnosed(), sweep()] {
+    for records in [quick(), quick_of(3), limited(), diagnosed(), sweep(), as_in_2015()] {
         let report = report(&records);
         for (columns, screen) in [(80, Screen::PLAIN), (120, WIDE)] {
             for line in report.terminal(screen).lines() {

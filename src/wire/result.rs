@@ -29,6 +29,10 @@ pub struct RunResult {
     pub peak_memory: u64,
     /// Why the run ended early, if it did.
     pub interrupted: Option<Interrupt>,
+    /// Whether the program's threads run one at a time, as under an interpreter's lock: it uses one processor, however
+    /// many it may.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interpreter_lock: bool,
     /// What was measured outside the phases; absent where the job didn't ask for it, or the program can't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<RunMetrics>,

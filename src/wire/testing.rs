@@ -62,6 +62,7 @@ pub(crate) fn result(cell: &Cell, rate: f64) -> RunResult {
         cpu: Cpu::default(),
         peak_memory: 0,
         interrupted: None,
+        interpreter_lock: false,
         metrics: None,
     }
 }

@@ -219,8 +219,8 @@ fn assert_refused(answer: &Answer, code: u8, says: &[&str], what: &str) {
 fn every_case_from(first: usize) {
     let database = Database::fresh();
     for (number, case) in CASES.iter().enumerate() {
-        let scheme = Scheme::ALL[(number + first) % Scheme::ALL.len()];
-        let reader = Reader::ALL[(number / Scheme::ALL.len() + first) % Reader::ALL.len()];
+        let scheme = Scheme::OWN[(number + first) % Scheme::OWN.len()];
+        let reader = Reader::ALL[(number / Scheme::OWN.len() + first) % Reader::ALL.len()];
         let statement = if (number + first).is_multiple_of(2) { "row" } else { "executemany" };
         let data = generated(PLACES, PLACES, &[1]);
         (case.spoil)(data.path());
@@ -245,7 +245,7 @@ fn bad_data_is_refused_under_other_schemes_and_readers_too() {
 fn a_bad_record_ends_the_run_under_every_scheme_and_reader() {
     let (database, data) = (Database::fresh(), generated(PLACES, PLACES, &[1]));
     with_line_21(data.path(), &line(9_999));
-    for scheme in Scheme::ALL {
+    for scheme in Scheme::OWN {
         for reader in Reader::ALL {
             for pool in [1, 4] {
                 database.empty();

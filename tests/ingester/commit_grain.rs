@@ -9,7 +9,7 @@ const LINES: u32 = 8;
 #[test]
 fn with_commit_record_a_line_is_a_transaction() {
     let (database, data) = (Database::fresh(), data::generated(LINES, LINES, &[1]));
-    for scheme in Scheme::ALL {
+    for scheme in Scheme::OWN {
         // In flight: fewer than a line's items, exactly as many, more.
         for how in [
             "row",
@@ -32,7 +32,7 @@ fn with_commit_record_a_line_is_a_transaction() {
 #[test]
 fn with_commit_auto_a_row_is_a_transaction() {
     let (database, data) = (Database::fresh(), data::generated(LINES, LINES, &[1]));
-    for scheme in Scheme::ALL {
+    for scheme in Scheme::OWN {
         for how in ["row", "executemany --in-flight 7", "executemany --in-flight 300"] {
             database.empty();
             run(&database, data.path(), &format!("--scheme {scheme} --statement {how} --commit auto --pool 3"));
@@ -45,7 +45,7 @@ fn with_commit_auto_a_row_is_a_transaction() {
 fn with_commit_auto_a_statement_of_many_rows_is_a_transaction() {
     let (database, data) = (Database::fresh(), data::generated(LINES, LINES, &[1]));
     let lines = i64::from(LINES);
-    for scheme in Scheme::ALL {
+    for scheme in Scheme::OWN {
         // 222 items: three times 60, then 32, 8, 2; or 128, 64, 16, 8, 4, 2.
         for (how, a_line) in [
             ("multirow --batch 60", 6),
@@ -67,7 +67,7 @@ fn with_commit_chunk_a_transaction_holds_what_was_ready_and_no_more_than_a_chunk
     let most =
         "SELECT max(lines) FROM (SELECT count(DISTINCT geo_record) AS lines FROM data_element GROUP BY xmin::text) t";
     let geo = "SELECT max(rows) FROM (SELECT count(*) AS rows FROM geo_record GROUP BY xmin::text) t";
-    for scheme in Scheme::ALL {
+    for scheme in Scheme::OWN {
         for how in ["row", "executemany --in-flight 50", "multirow", "unnest", "copy"] {
             database.empty();
             // Everything is parsed before the first is taken: a chunk is full, except for a worker's last.
@@ -100,7 +100,7 @@ fn with_commit_record_a_row_that_is_refused_takes_its_whole_line_back() {
     let data = data::generated(LINES, LINES, &[1]);
     data::replace_segment(data.path(), &data::lines(LINES));
     database.change("ALTER TABLE data_element ADD CONSTRAINT no_five CHECK (dictionary_item <> 150 OR value <> 5)");
-    for scheme in Scheme::ALL {
+    for scheme in Scheme::OWN {
         for how in ["row", "executemany --in-flight 7", "executemany --in-flight 300", "multirow", "unnest", "copy"] {
             database.empty();
             let flags = format!("--scheme {scheme} --statement {how} --commit record --pool 2");
@@ -122,7 +122,7 @@ fn with_commit_chunk_a_row_that_is_refused_takes_its_whole_chunk_back() {
     let data = data::generated(40, 40, &[1]);
     data::replace_segment(data.path(), &data::lines(40));
     database.change("ALTER TABLE data_element ADD CONSTRAINT no_five CHECK (dictionary_item <> 150 OR value <> 5)");
-    for scheme in Scheme::ALL {
+    for scheme in Scheme::OWN {
         for how in ["row", "executemany", "multirow", "unnest", "copy"] {
             database.empty();
             let flags = format!("--scheme {scheme} --statement {how} --commit chunk --chunk 4 --pool 2");

@@ -6,7 +6,7 @@ use ingest_lab::model::Scheme;
 #[test]
 fn a_pool_of_350_completes_under_every_scheme() {
     let (database, data) = (Database::fresh_alone(), data::generated(400, 400, &[39]));
-    for scheme in Scheme::ALL {
+    for scheme in Scheme::OWN {
         database.empty();
         let result = run(&database, data.path(), &format!("--scheme {scheme} --pool 350 --commit record"));
         assert_eq!(result.acknowledged.lines, 400, "{scheme}");
@@ -31,13 +31,13 @@ fn a_pool_of_500_completes_in_500_processes() {
 #[test]
 #[ignore = "two minutes for what the pool of 350 shows, too: cargo test --test ingester -- --ignored pool_of_500"]
 fn a_pool_of_500_completes_under_every_scheme() {
-    a_pool_of_500_completes(Scheme::ALL);
+    a_pool_of_500_completes(Scheme::OWN);
 }
 
 #[test]
 fn one_connection_is_enough_and_more_than_there_are_records_do_no_harm() {
     let (database, data) = (Database::fresh(), data::generated(3, 2, &[39]));
-    for scheme in Scheme::ALL {
+    for scheme in Scheme::OWN {
         for pool in ["1", "20", "1 --queue 1", "20 --queue 1 --statement executemany"] {
             database.empty();
             let result = run(&database, data.path(), &format!("--scheme {scheme} --pool {pool}"));
@@ -64,7 +64,7 @@ fn a_server_that_runs_out_of_connections_meanwhile_is_named_as_the_cause() {
     let name = database.url().rsplit('/').next().unwrap().to_owned();
     database.change(&format!("CREATE ROLE small_{name} LOGIN PASSWORD 'x' CONNECTION LIMIT 3; GRANT ALL ON ALL TABLES IN SCHEMA public TO small_{name}"));
     let url = database.url().replace(&format!("ingest:{}", database.password()), &format!("small_{name}:x"));
-    for scheme in Scheme::ALL {
+    for scheme in Scheme::OWN {
         let answer = run_with(&url, data.path(), &format!("--scheme {scheme} --pool 8"));
         let (said, code) = answer.failure().expect("it failed");
         assert_eq!((answer.code, code), (Some(5), 5), "{scheme}: {said}");

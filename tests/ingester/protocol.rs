@@ -27,7 +27,7 @@ fn tell(job: &str) -> (Vec<Line>, i32, String) {
 #[test]
 fn a_job_is_answered_in_order_and_its_result_loads_again() {
     let (database, data) = (Database::fresh(), data::generated(20, 10, &[39]));
-    for scheme in Scheme::ALL {
+    for scheme in Scheme::OWN {
         database.empty();
         let mut job = job(&database, data.path());
         job["scheme"] = scheme.word().into();

@@ -33,8 +33,8 @@ fn every_scheme_statement_and_commit_loads_identical_rows() {
         sum
     };
     let results: Vec<RunResult> =
-        Scheme::ALL.iter().flat_map(|scheme| every_way(&database, data.path(), *scheme, true, "")).collect();
-    assert_eq!(results.len(), Scheme::ALL.len() * Statement::ALL.len() * Commit::ALL.len());
+        Scheme::OWN.iter().flat_map(|scheme| every_way(&database, data.path(), *scheme, true, "")).collect();
+    assert_eq!(results.len(), Scheme::OWN.len() * Statement::ALL.len() * Commit::ALL.len());
     let first = &results[0].acknowledged;
     assert_eq!((first.total().rows, first.total().sum), (expected.rows, expected.sum), "as the files say");
     assert_eq!((first.geo_rows, first.lines), (50, 24));

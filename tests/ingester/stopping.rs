@@ -25,7 +25,7 @@ fn assert_orderly(answer: &Answer, database: &Database, what: &str) {
 #[test]
 fn seconds_end_a_run_at_a_records_end() {
     let (database, data) = (Database::fresh(), plenty());
-    for scheme in Scheme::ALL {
+    for scheme in Scheme::OWN {
         for reader in ["thread", "process"] {
             database.empty();
             let flags = format!(
@@ -46,7 +46,7 @@ fn a_time_limit_ends_a_chunk_after_the_line_begun() {
     let (database, data) = (Database::fresh(), plenty());
     // Children of `processes` finish the chunks they hold: of a few lines that takes a moment only.
     for (scheme, chunk) in
-        Scheme::ALL.iter().map(|scheme| (scheme, if *scheme == Scheme::Processes { 5 } else { 1_000 }))
+        Scheme::OWN.iter().map(|scheme| (scheme, if *scheme == Scheme::Processes { 5 } else { 1_000 }))
     {
         for statement in ["row", "executemany", "copy"] {
             database.empty();
@@ -66,7 +66,7 @@ fn a_time_limit_ends_a_chunk_after_the_line_begun() {
 #[test]
 fn ctrl_c_ends_a_run_in_order() {
     let (database, data) = (Database::fresh(), plenty());
-    for scheme in Scheme::ALL {
+    for scheme in Scheme::OWN {
         for reader in ["thread", "process"] {
             database.empty();
             let flags = format!("--scheme {scheme} --reader {reader} --pool 4");
@@ -112,7 +112,7 @@ fn ctrl_c_while_geographic_records_are_inserted_runs_no_data_phase() {
 #[test]
 fn ctrl_c_twice_ends_a_run_at_once_and_claims_nothing() {
     let (database, data) = (Database::fresh(), plenty());
-    for scheme in Scheme::ALL {
+    for scheme in Scheme::OWN {
         database.empty();
         // Every row waits for this lock, so the first Ctrl-C cannot come to its orderly end.
         let mut blocker = database.connect();
@@ -163,7 +163,7 @@ fn killing_the_ingester_leaves_no_process_and_no_connection() {
 #[test]
 fn a_connection_killed_meanwhile_fails_the_run_with_a_sentence() {
     let (database, data) = (Database::fresh(), plenty());
-    for scheme in Scheme::ALL {
+    for scheme in Scheme::OWN {
         for statement in ["row", "executemany", "multirow", "unnest", "copy"] {
             database.empty();
             let flags = format!("--scheme {scheme} --statement {statement} --pool 3");

@@ -69,6 +69,11 @@ impl Stack {
         docker(&["network", "ls", "-q", "--filter", &filter]).lines().count()
     }
 
+    pub fn data_volumes(&self) -> usize {
+        let filter = format!("label=ingest-lab.stack={}", self.project);
+        docker(&["volume", "ls", "-q", "--filter", &filter, "--filter", "label=ingest-lab.data"]).lines().count()
+    }
+
     /// Containers, networks, and the limits of those containers.
     pub fn state(&self) -> (usize, usize, Vec<String>) {
         let all = docker(&["info", "--format", "{{.NCPU}}"]).trim().parse::<usize>().unwrap() - 1;

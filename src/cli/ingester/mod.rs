@@ -93,7 +93,7 @@ struct RunArgs {
     #[arg(long, value_name = "URL", env = "INGEST_LAB_DBURL", hide_env_values = true, required_unless_present = "job")]
     dburl: Option<String>,
     /// How the client schedules work
-    #[arg(long, default_value = Scheme::Threads.word(), value_parser = word(Scheme::ALL, Scheme::summary))]
+    #[arg(long, default_value = Scheme::Threads.word(), value_parser = word(Scheme::OWN, Scheme::summary))]
     scheme: Scheme,
     /// How rows are sent
     #[arg(long, default_value = Statement::Row.word(), value_parser = word(Statement::ALL, Statement::summary))]
@@ -347,7 +347,7 @@ impl JsonLines {
 fn list() -> Result<Exit> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "schemes")?;
-    for scheme in Scheme::ALL {
+    for scheme in Scheme::OWN {
         writeln!(out, "  {:<14}{}", scheme.word(), scheme.summary())?;
     }
     writeln!(out, "statement kinds")?;

@@ -23,6 +23,7 @@ pub fn start(context: &Arc<Context>) -> io::Result<Vec<JoinHandle<()>>> {
         Scheme::Async => r#async::start(context),
         Scheme::AsyncSingle => async_single::start(context),
         Scheme::Processes => processes::start(context),
+        _ => unreachable!("a job for another program is refused before anything begins"),
     }
 }
 
@@ -30,7 +31,7 @@ pub fn start(context: &Arc<Context>) -> io::Result<Vec<JoinHandle<()>>> {
 pub fn workers(scheme: Scheme, pool: usize) -> usize {
     match scheme {
         Scheme::Serial => 1,
-        Scheme::Threads | Scheme::Async | Scheme::AsyncSingle | Scheme::Processes => pool,
+        _ => pool,
     }
 }
 

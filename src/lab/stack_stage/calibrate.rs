@@ -65,7 +65,7 @@ impl StackStage {
     }
 
     /// What the engine and the control group say, beside what was felt.
-    async fn read_back(
+    pub(super) async fn read_back(
         &self,
         container: &Container,
         limits: Limits,

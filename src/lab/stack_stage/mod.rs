@@ -4,6 +4,7 @@ mod calibrate;
 mod examine;
 mod observe;
 mod path;
+mod peer;
 mod reach;
 mod server;
 mod theory;
@@ -18,15 +19,17 @@ use crate::db;
 use crate::engine::{DataVolume, Healthy, Limits, Network, Responder, RunSpec, Stack, Waiting};
 use crate::model::cell::Cell;
 use crate::model::clock;
-use crate::model::{Congestion, Phase, Placement, Storage};
+use crate::model::{Congestion, Phase, Placement, Program, Storage};
 use crate::wire::conditions::{Conditions, Harness, Setting};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::record::Outcome;
 use crate::wire::setup::LinkStatus;
 use crate::wire::{Job, Line, SCHEMA};
 use anyhow::{Context, Result};
+pub(in crate::lab) use peer::Trial;
 use reach::database_url;
 use server::Server;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
 
 /// How long the stack's containers may take to become healthy: a first start makes the cluster.
@@ -110,15 +113,15 @@ impl StackStage {
         Ok(Capacity { cores: self.cores.clone(), connections, disk: self.free_disk().await? })
     }
 
-    /// Begins a series: makes the tables anew and notes what all its runs have in common.
-    pub async fn begin(&mut self, name: &str, data: DataVolume) -> Result<()> {
+    /// Begins a series that these programs run in: makes the tables anew and notes what all its runs have in common.
+    pub async fn begin(&mut self, name: &str, data: DataVolume, programs: &BTreeSet<Program>) -> Result<()> {
         db::rebuild(&mut self.server_mut().control).await?;
-        let ingester = self.stack.image("ingester");
         let mut images = Vec::new();
-        for (role, image) in
-            [("db", self.server().image.as_str()), ("link", self.link.image()), ("ingester", &ingester)]
-        {
+        for (role, image) in [("db", self.server().image.as_str()), ("link", self.link.image())] {
             images.push(self.stack.image_facts(role, image).await?);
+        }
+        for program in programs {
+            images.push(self.stack.image_facts(program.word(), &self.stack.image(program.word())).await?);
         }
         self.conditions.images = images;
         self.conditions.data.clone_from(&data.checksum);
@@ -147,27 +150,44 @@ impl StackStage {
         let cell = &step.cell;
         let places = self.places(cell.placement)?;
         let limits = Limits { cpus: cell.client_cpus, cpuset: places.client.to_string() };
-        let spec = self.run_spec(step.run, limits, cell.congestion)?;
+        let spec = self.run_spec(cell.scheme.program(), step.run, limits, cell.congestion)?;
         let starting = Instant::now();
         let waiting = self.stack.start(&spec).await?;
         conditions.own_time.start = starting.elapsed().as_secs_f64();
         let calibrating = Instant::now();
-        conditions.client = Some(self.check_client(&waiting, &spec.limits, &places.client).await?);
-        conditions.settings.push(self.congestion(&waiting, cell).await?);
+        // What measures is part of the ingester's image only: another program is measured for by one in its place.
+        let double = match cell.scheme.program() {
+            Program::Ingester => None,
+            _ => Some(
+                self.stack
+                    .start(&RunSpec { image: self.stack.image(Program::Ingester.word()), ..spec.clone() })
+                    .await?,
+            ),
+        };
+        let measuring = double.as_ref().unwrap_or(&waiting);
+        let check = self.check_client(measuring, &spec.limits, &places.client).await?;
+        conditions.settings.push(self.congestion(measuring, cell).await?);
         let profile = conditions.link_asked.clone().context("the link was prepared")?;
-        let (measured, link) = self.measure_link(&waiting, &profile, step.run as u64).await?;
+        let (measured, link) = self.measure_link(measuring, &profile, step.run as u64).await?;
         conditions.link_measured = Some(measured);
+        conditions.client = Some(match double {
+            None => check,
+            Some(double) => {
+                self.stack.dismiss(double).await?;
+                self.read_back(waiting.container(), spec.limits, 0, check).await?
+            }
+        });
         conditions.own_time.calibrate += calibrating.elapsed().as_secs_f64();
         Ok((waiting, link))
     }
 
-    /// An ingester's container of the series.
-    fn run_spec(&self, run: usize, limits: Limits, congestion: Congestion) -> Result<RunSpec> {
+    /// A container of the series that such a program runs in.
+    fn run_spec(&self, program: Program, run: usize, limits: Limits, congestion: Congestion) -> Result<RunSpec> {
         let series = self.series()?;
         Ok(RunSpec {
             series: series.name.clone(),
             run,
-            image: self.stack.image("ingester"),
+            image: self.stack.image(program.word()),
             network: self.network.clone(),
             data: series.data.clone(),
             limits,

@@ -5,7 +5,7 @@ use super::path::Effort;
 use crate::engine::{Limits, Waiting};
 use crate::model::limits::Cpus;
 use crate::model::link::LinkProfile;
-use crate::model::{Congestion, Placement, clock};
+use crate::model::{Congestion, Placement, Program, clock};
 use crate::wire::conditions::CpuCheck;
 use crate::wire::measured::LinkMeasured;
 use crate::wire::setup::LinkStatus;
@@ -15,7 +15,7 @@ impl StackStage {
     /// A client's container, which never gets a job. Client and database are apart where there are two processors.
     pub(in crate::lab) async fn bare_client(&self) -> Result<Waiting> {
         let limits = Limits { cpus: Cpus::UNLIMITED, cpuset: self.places(self.apart())?.client.to_string() };
-        let spec = self.run_spec(0, limits, Congestion::System)?;
+        let spec = self.run_spec(Program::Ingester, 0, limits, Congestion::System)?;
         self.stack.start(&spec).await
     }
 

@@ -1,0 +1,1 @@
+"""One file a driver: how it connects, and how it sends each statement kind."""

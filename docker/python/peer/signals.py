@@ -1,0 +1,30 @@
+"""The first SIGINT or SIGTERM ends the run in order, the second at once.
+
+A thread waits for them, so that neither depends on what the main thread is doing: it may be in the middle of a C call
+that does not come back.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+_ENDING = {signal.SIGINT, signal.SIGTERM}
+
+
+def block() -> None:
+    """Keeps the signals for the thread; before any other thread or process is started, which inherit it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+
+
+def watch(first: Callable[[], None], second: Callable[[], None]) -> None:
+    """Starts the thread."""
+
+    def wait() -> None:
+        signal.sigwait(_ENDING)
+        first()
+        signal.sigwait(_ENDING)
+        second()
+        os._exit(130)
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()

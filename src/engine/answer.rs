@@ -1,0 +1,179 @@
+//! What an ingester answers, put together: its lines as they come, its last words, how it ended.
+
+use super::ingester::{GRACE, Left, Overdue, SILENCE, Said};
+use super::stack::indent;
+use crate::wire::exit::{Exit, Failure};
+use crate::wire::reader::{BadLine, LineReader};
+use crate::wire::{Event, Line, RunResult};
+use anyhow::Result;
+use std::collections::VecDeque;
+
+/// Lines of an ingester's standard error that an error quotes.
+const COMPLAINTS: usize = 20;
+
+/// How an ingester ended.
+#[derive(Debug, Clone, Default)]
+pub struct Ended {
+    /// Its exit code.
+    pub code: i64,
+    /// Its result, if it gave one.
+    pub result: Option<Box<RunResult>>,
+    /// The error it reported, if it did.
+    pub failed: Option<String>,
+    /// The last lines of its standard error.
+    pub complaints: String,
+    /// Whether the kernel ended it for want of memory.
+    pub out_of_memory: bool,
+}
+
+impl Ended {
+    /// The result, or why there is none: a sentence and the exit code it leads to.
+    pub fn result(self) -> Result<Box<RunResult>, Failure> {
+        let exit = u8::try_from(self.code).map_or(Exit::Failure, Exit::of);
+        let said = if self.complaints.is_empty() {
+            String::new()
+        } else {
+            format!("; its last words:\n{}", indent(&self.complaints))
+        };
+        match (self.result, self.failed) {
+            (_, Some(error)) => Err(Failure::new(exit, error)),
+            (Some(result), None) if self.code == 0 || exit == Exit::Interrupted => Ok(result),
+            (Some(_), None) => {
+                Err(Failure::new(exit, format!("the ingester gave a result, yet ended with code {}{said}", self.code)))
+            }
+            (None, None) if self.out_of_memory => Err(Failure::new(
+                Exit::Failure,
+                "the ingester ran out of memory: give the engine more, or use a smaller pool",
+            )),
+            (None, None) => Err(Failure::new(
+                exit,
+                format!("the ingester ended with code {} and without a result{said}", self.code),
+            )),
+        }
+    }
+}
+
+/// An answer that is still coming.
+pub(super) struct Answer<'a> {
+    lines: LineReader,
+    complaints: Complaints,
+    ended: Ended,
+    /// Gets every line as it comes.
+    heard: &'a mut (dyn FnMut(&Line) + 'a),
+}
+
+impl<'a> Answer<'a> {
+    pub(super) fn new(heard: &'a mut (dyn FnMut(&Line) + 'a)) -> Self {
+        Self { lines: LineReader::default(), complaints: Complaints::default(), ended: Ended::default(), heard }
+    }
+
+    /// Takes the next bytes.
+    pub(super) fn take(&mut self, said: Said<'_>) -> Result<()> {
+        match said {
+            Said::Err(bytes) => self.complaints.push(bytes),
+            Said::Out(bytes) => {
+                for line in self.lines.push(bytes).map_err(|bad| self.unreadable(&bad))? {
+                    (self.heard)(&line);
+                    match line.event {
+                        Event::Finished { result } => self.ended.result = Some(result),
+                        Event::Failed { error, .. } => self.ended.failed = Some(error),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All of it, once its container has left.
+    pub(super) fn end(mut self, left: &Left) -> Result<Ended> {
+        if let Some(overdue) = left.overdue {
+            return Err(self.overdue(overdue));
+        }
+        if self.ended.result.is_none() && self.ended.failed.is_none() {
+            self.lines.end().map_err(|bad| self.unreadable(&bad))?;
+        }
+        self.ended.complaints = self.complaints.text();
+        self.ended.code = left.code;
+        self.ended.out_of_memory = left.out_of_memory;
+        Ok(self.ended)
+    }
+
+    fn unreadable(&self, bad: &BadLine) -> anyhow::Error {
+        let text = self.complaints.text();
+        let said = if text.is_empty() { String::new() } else { format!("\n{}", indent(&text)) };
+        Failure::new(Exit::Failure, format!("the ingester's answer cannot be read: {bad}{said}")).into()
+    }
+
+    fn overdue(&self, overdue: Overdue) -> anyhow::Error {
+        let text = self.complaints.text();
+        let said = if text.is_empty() { String::new() } else { format!("; its last words:\n{}", indent(&text)) };
+        let (what, limit) = match overdue {
+            Overdue::Unstoppable => ("did not end", GRACE),
+            Overdue::Silent => ("said nothing", SILENCE),
+        };
+        let message = format!("the ingester {what} within {} s and was removed{said}", limit.as_secs());
+        Failure::new(Exit::Failure, message).into()
+    }
+}
+
+/// The last lines of standard error.
+#[derive(Debug, Default)]
+struct Complaints {
+    lines: VecDeque<String>,
+    pending: String,
+}
+
+impl Complaints {
+    fn push(&mut self, bytes: &[u8]) {
+        self.pending.push_str(&String::from_utf8_lossy(bytes));
+        while let Some(end) = self.pending.find('\n') {
+            let rest = self.pending.split_off(end + 1);
+            self.lines.push_back(std::mem::replace(&mut self.pending, rest).trim_end().to_owned());
+            if self.lines.len() > COMPLAINTS {
+                self.lines.pop_front();
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut lines: Vec<&str> = self.lines.iter().map(String::as_str).collect();
+        if !self.pending.is_empty() {
+            lines.push(&self.pending);
+        }
+        lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ingester_that_dies_without_a_word_is_quoted_from_its_standard_error() {
+        let mut complaints = Complaints::default();
+        (0..50).for_each(|line| complaints.push(format!("line {line}\n").as_bytes()));
+        let ended = Ended { code: 101, complaints: complaints.text(), ..Default::default() };
+        let error = ended.result().unwrap_err();
+        assert_eq!(error.exit, Exit::Failure);
+        assert!(error.message.contains("code 101") && error.message.ends_with("  line 49"), "{}", error.message);
+        assert!(!error.message.contains("line 29\n"), "{}", error.message);
+    }
+
+    #[test]
+    fn an_ingester_s_own_error_and_code_are_passed_on() {
+        let ended = Ended { code: 3, failed: Some("copy is not for processes".into()), ..Default::default() };
+        let error = ended.result().unwrap_err();
+        assert_eq!((error.exit, error.message.as_str()), (Exit::NotSupported, "copy is not for processes"));
+    }
+
+    #[test]
+    fn one_that_had_to_be_removed_says_what_it_did_not_do() {
+        let mut heard = |_: &Line| {};
+        let mut answer = Answer::new(&mut heard);
+        answer.take(Said::Err(b"still at it\n")).unwrap();
+        let error = answer.end(&Left { overdue: Some(Overdue::Unstoppable), ..Default::default() }).unwrap_err();
+        let said = "the ingester did not end within 30 s and was removed; its last words:\n  still at it";
+        assert_eq!(error.to_string(), said);
+    }
+}

@@ -1,0 +1,195 @@
+//! Everything an image said and did in one run, and when, by the lab's clock.
+
+use crate::engine::{Left, Overdue, Said};
+use crate::model::Phase;
+use crate::wire::{Event, Line, RunResult};
+use std::time::Instant;
+use tokio::sync::watch;
+
+/// What is kept of a run's output. A result with everything measured is under a megabyte.
+const MOST: usize = 64 << 20;
+
+/// How much of a line that is no event is shown.
+const SHOWN: usize = 120;
+
+/// A line of standard output.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::lab) struct Spoken {
+    /// When the lab had it, seconds since the job was given.
+    pub arrived: f64,
+    /// As it came.
+    pub text: String,
+}
+
+/// One run, heard to its end.
+#[derive(Debug, Clone, Default)]
+pub(in crate::lab) struct Heard {
+    /// Standard output.
+    pub lines: Vec<Spoken>,
+    /// What came after its last line end.
+    pub rest: String,
+    /// Standard error.
+    pub complaints: String,
+    /// Whether it said more than is kept.
+    pub cut: bool,
+    /// When it was asked to stop, seconds since the job was given.
+    pub asked: Option<f64>,
+    /// When it had ended.
+    pub ended: f64,
+    /// Its exit code.
+    pub code: i64,
+    /// Set where it had to be removed.
+    pub overdue: Option<Overdue>,
+}
+
+/// A line that could be read.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    /// When the lab had it, seconds since the job was given.
+    pub arrived: f64,
+    /// What it says.
+    pub line: Line,
+}
+
+impl Heard {
+    /// The lines that are events, and a sentence for each that is none. Blank ones are let pass.
+    pub(super) fn read(&self) -> (Vec<Told>, Vec<String>) {
+        let (mut told, mut wrong) = (Vec::new(), Vec::new());
+        for (number, Spoken { arrived, text }) in (1..).zip(&self.lines) {
+            match serde_json::from_str(text) {
+                Ok(line) => told.push(Told { arrived: *arrived, line }),
+                Err(_) if text.trim().is_empty() => {}
+                Err(error) => wrong.push(format!(
+                    "line {number} is no event of the contract ({error}): {}",
+                    text.chars().take(SHOWN).collect::<String>()
+                )),
+            }
+        }
+        if !self.rest.trim().is_empty() {
+            wrong.push("its output ends in the middle of a line: every event is a line of its own".into());
+        }
+        if self.cut {
+            wrong.push(format!("it says more than {} MB: that is no answer", MOST >> 20));
+        }
+        (told, wrong)
+    }
+
+    /// Whether any of these words stands in what it said. The lab never repeats them.
+    pub(super) fn gives_away(&self, secrets: &[String]) -> bool {
+        let said = self.lines.iter().map(|line| line.text.as_str()).chain([self.rest.as_str(), &self.complaints]);
+        said.into_iter().any(|text| secrets.iter().any(|secret| text.contains(secret.as_str())))
+    }
+
+    /// The last line of standard error that says something.
+    pub(super) fn last_words(&self) -> &str {
+        self.complaints.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("(it said nothing)").trim()
+    }
+}
+
+/// The result that ends an answer, if one does.
+pub(super) fn result(told: &[Told]) -> Option<&RunResult> {
+    told.iter().rev().find_map(|told| match &told.line.event {
+        Event::Finished { result } => Some(result.as_ref()),
+        _ => None,
+    })
+}
+
+/// The error that ends an answer, if one does.
+pub(super) fn error(told: &[Told]) -> Option<&str> {
+    told.iter().rev().find_map(|told| match &told.line.event {
+        Event::Failed { error, .. } => Some(error.as_str()),
+        _ => None,
+    })
+}
+
+/// Notes what is said while it is said.
+pub(in crate::lab) struct Recorder {
+    began: Instant,
+    heard: Heard,
+    pending: Vec<u8>,
+    complaints: Vec<u8>,
+    /// Becomes true with the line that begins the data phase.
+    data: watch::Sender<bool>,
+}
+
+impl Recorder {
+    /// From now on. Also gives what tells that the data phase has begun.
+    pub(in crate::lab) fn begin() -> (Self, watch::Receiver<bool>) {
+        let (data, began) = watch::channel(false);
+        let heard = Heard::default();
+        (Self { began: Instant::now(), heard, pending: Vec::new(), complaints: Vec::new(), data }, began)
+    }
+
+    /// Takes what came just now.
+    pub(in crate::lab) fn take(&mut self, said: Said<'_>) {
+        let arrived = self.began.elapsed().as_secs_f64();
+        let (bytes, into) = match said {
+            Said::Out(bytes) => (bytes, &mut self.pending),
+            Said::Err(bytes) => (bytes, &mut self.complaints),
+        };
+        if into.len() + bytes.len() > MOST {
+            self.heard.cut = true;
+            return;
+        }
+        into.extend_from_slice(bytes);
+        while let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
+            let rest = self.pending.split_off(end + 1);
+            let text = std::mem::replace(&mut self.pending, rest);
+            self.line(arrived, String::from_utf8_lossy(&text).trim_end().to_owned());
+        }
+    }
+
+    fn line(&mut self, arrived: f64, text: String) {
+        let begins_data = |line: Line| matches!(line.event, Event::Phase { phase: Phase::Data });
+        if serde_json::from_str::<Line>(&text).is_ok_and(begins_data) {
+            self.data.send_replace(true);
+        }
+        self.heard.lines.push(Spoken { arrived, text });
+    }
+
+    /// All of it, once its container has left.
+    pub(in crate::lab) fn end(self, left: &Left, asked: Option<Instant>) -> Heard {
+        Heard {
+            rest: String::from_utf8_lossy(&self.pending).into_owned(),
+            complaints: String::from_utf8_lossy(&self.complaints).into_owned(),
+            asked: asked.map(|asked| asked.duration_since(self.began).as_secs_f64()),
+            ended: self.began.elapsed().as_secs_f64(),
+            code: left.code,
+            overdue: left.overdue,
+            ..self.heard
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_the_same_however_the_bytes_are_cut_and_the_data_phase_is_noticed() {
+        let (mut recorder, data) = Recorder::begin();
+        recorder.take(Said::Out(br#"{"schema":1,"seq":0,"at":0.1,"event":"started","#));
+        recorder.take(Said::Err(b"hm"));
+        recorder.take(Said::Out(b"\"program\":\"p\"}\n\n{\"schema\":1,\"seq\":1,\"at\":0.1,"));
+        assert!(!*data.borrow());
+        recorder.take(Said::Out(b"\"event\":\"phase\",\"phase\":\"data\"}\nTraceback\nmore"));
+        assert!(*data.borrow());
+        let heard = recorder.end(&Left::default(), None);
+        let (told, wrong) = heard.read();
+        assert_eq!(told.iter().map(|told| told.line.seq).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!((heard.complaints.as_str(), heard.last_words()), ("hm", "hm"));
+        assert_eq!(wrong.len(), 2, "{wrong:?}");
+        assert!(wrong[0].starts_with("line 4 is no event") && wrong[0].ends_with(": Traceback"), "{wrong:?}");
+        assert!(wrong[1].contains("the middle of a line"), "{wrong:?}");
+    }
+
+    #[test]
+    fn a_password_is_found_wherever_it_is_said() {
+        let secrets = ["s3cret".to_owned(), "s%33cret".to_owned()];
+        let line = |text: &str| Heard { lines: vec![Spoken { arrived: 0.0, text: text.into() }], ..Default::default() };
+        assert!(line("{\"dburl\":\"postgresql://me:s%33cret@link\"}").gives_away(&secrets));
+        assert!(Heard { complaints: "refused: s3cret".into(), ..Default::default() }.gives_away(&secrets));
+        assert!(Heard { rest: "s3cret".into(), ..Default::default() }.gives_away(&secrets));
+        assert!(!line("postgresql://link:5432/ingest").gives_away(&secrets));
+    }
+}

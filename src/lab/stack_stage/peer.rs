@@ -1,0 +1,115 @@
+//! One run of any image, on nobody's behalf: `lab doctor --peer`. The link stays as taking the stack left it: local.
+
+use super::StackStage;
+use super::reach::database_url;
+use crate::db;
+use crate::engine::{DataVolume, Limits, RunSpec, Said};
+use crate::lab::peer::{Heard, Recorder};
+use crate::model::{Commit, Congestion, Phase, Protocol, Reader, Scheme, Statement};
+use crate::wire::{Acknowledged, Job, SCHEMA, Verification};
+use anyhow::Result;
+use std::time::{Duration, Instant};
+
+/// Workers of a check: more than one, few enough for any machine.
+const POOL: usize = 4;
+
+/// How long a run may take before it is asked to stop.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What is tried.
+#[derive(Debug, Clone)]
+pub(in crate::lab) struct Trial<'a> {
+    /// The image.
+    pub image: &'a str,
+    /// The data it reads.
+    pub data: &'a DataVolume,
+    /// The job's bytes, right or wrong.
+    pub job: Vec<u8>,
+    /// Whether it is asked to stop, and how long after its data phase began.
+    pub stop: Option<Duration>,
+}
+
+impl StackStage {
+    /// Makes the tables anew.
+    pub(in crate::lab) async fn begin_trials(&mut self) -> Result<()> {
+        db::rebuild(&mut self.server_mut().control).await.map(drop)
+    }
+
+    /// A job of both phases and all the data.
+    pub(in crate::lab) fn trial_job(&self, scheme: Scheme, statement: Statement, commit: Commit) -> Job {
+        Job {
+            schema: SCHEMA,
+            dburl: database_url(&self.server().password, "link"),
+            scheme,
+            statement,
+            in_flight: Job::IN_FLIGHT,
+            batch: Job::BATCH,
+            chunk: Job::CHUNK,
+            protocol: Protocol::Prepared,
+            pool: POOL,
+            commit,
+            reader: Reader::Thread,
+            data: RunSpec::DATA.into(),
+            queue: Job::QUEUE,
+            phases: vec![Phase::Geo, Phase::Data],
+            limit_geo: None,
+            limit_lines: None,
+            seconds: None,
+            child: false,
+            metrics: true,
+            inject: Default::default(),
+        }
+    }
+
+    /// What must never be said: the password, as it is and as the URL has it.
+    pub(in crate::lab) fn secrets(&self) -> Vec<String> {
+        let (password, url) = (self.server().password.clone(), database_url(&self.server().password, "link").0);
+        let escaped = url.split_once("ingest:").and_then(|(_, rest)| rest.split_once('@')).map(|(word, _)| word);
+        let escaped = escaped.unwrap_or_default().to_owned();
+        [password, escaped].into_iter().filter(|word| !word.is_empty()).collect()
+    }
+
+    /// Processors that a program may use here.
+    pub(in crate::lab) fn processors(&self) -> usize {
+        self.cores.count()
+    }
+
+    /// Runs an image on empty tables and hears it to its end. It is asked to stop where the trial says so, or when it
+    /// takes too long.
+    pub(in crate::lab) async fn attempt(&self, trial: Trial<'_>) -> Result<Heard> {
+        db::empty(&self.server().control).await?;
+        let spec = RunSpec {
+            series: "peer".into(),
+            run: 0,
+            image: trial.image.to_owned(),
+            network: self.network.clone(),
+            data: trial.data.clone(),
+            limits: Limits::none(self.cores.count()),
+            congestion: Congestion::System,
+        };
+        let waiting = self.stack.start(&spec).await?;
+        let (mut recorder, mut data) = Recorder::begin();
+        let asked = std::cell::Cell::new(None);
+        let stop = async {
+            let wanted = async {
+                match trial.stop {
+                    Some(after) if data.wait_for(|began| *began).await.is_ok() => tokio::time::sleep(after).await,
+                    _ => std::future::pending().await,
+                }
+            };
+            let _ = tokio::time::timeout(PATIENCE, wanted).await;
+            asked.set(Some(Instant::now()));
+        };
+        let mut hear = |said: Said<'_>| -> Result<()> {
+            recorder.take(said);
+            Ok(())
+        };
+        let left = self.stack.attend(waiting, trial.job, stop, &mut hear).await?;
+        Ok(recorder.end(&left, asked.get()))
+    }
+
+    /// What is in the tables, beside what was acknowledged.
+    pub(in crate::lab) async fn found(&self, acknowledged: &Acknowledged) -> Result<Verification> {
+        db::verify(&self.server().control, acknowledged, true).await
+    }
+}

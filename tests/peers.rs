@@ -1,0 +1,147 @@
+//! `lab doctor --peer` on the real engine: the ingester keeps the contract; a program that breaks one rule of it is
+//! told which. The broken ones are the ingester behind a script. Needs the project's images (`make images`).
+#![allow(clippy::unwrap_used)] // in a test, a panic with its line is the message
+
+mod stacks;
+
+use stacks::Stack;
+use std::process::Command as Process;
+
+/// On every image of this test: what a killed one left goes when it starts, the rest when it ends.
+const LABEL: &str = "ingest-lab.test=peers";
+
+/// The ingester with its last line held back until `BREAK` has been done, and `TERM` on a signal.
+const SCRIPT: &str = r#"
+job=$(cat)
+URL=$(printf '%s' "$job" | sed 's/.*"dburl":"\([^"]*\)".*/\1/'); export URL
+sql() { psql -qX "$URL" -c "$1" >&2; }; export -f sql
+exec 3> >(exec perl -ne '$| = 1; if (/"event":"finished"/) { BREAK } print')
+passing=$!
+ingester "$@" < <(printf '%s\n' "$job") >&3 &
+ingester=$!
+exec 3>&-
+TERM
+while wait $ingester; code=$?; [ $code -gt 128 ] && kill -0 $ingester 2>/dev/null; do :; done
+wait $passing
+exit $code
+"#;
+
+const DOCKERFILE: &str = "FROM ingest-lab-db:local
+COPY --from=ingest-lab-ingester:local /usr/local/bin/ingester /usr/local/bin/ingester
+COPY peer.sh /peer.sh
+HEALTHCHECK NONE
+ENTRYPOINT [\"bash\", \"/peer.sh\"]
+CMD []
+";
+
+const ON_TERM: &str = "trap 'kill -TERM $ingester' TERM";
+
+struct Broken {
+    name: &'static str,
+    /// Perl, done when the result comes by.
+    breaks: &'static str,
+    /// Bash, what a signal does.
+    term: &'static str,
+    /// Where it is told, and how.
+    told: [&'static str; 2],
+    /// How many checks that makes: rows are compared after a stop, too.
+    failed: &'static str,
+}
+
+const BROKEN: [Broken; 4] = [
+    Broken {
+        name: "loses",
+        breaks: r#"system("bash", "-c", "sql \"DELETE FROM data_element WHERE ctid = (SELECT min(ctid) FROM data_element)\"");"#,
+        term: ON_TERM,
+        told: ["! rows ", "it loses rows (1 of those acknowledged are not there): data_element holds "],
+        failed: "2 checks",
+    },
+    Broken {
+        name: "doubles",
+        breaks: r#"system("bash", "-c", "sql \"INSERT INTO data_element SELECT * FROM data_element LIMIT 1\"");"#,
+        term: ON_TERM,
+        told: ["! rows ", "it doubles rows, or acknowledges too few (1 too many are there): data_element holds "],
+        failed: "2 checks",
+    },
+    Broken {
+        name: "invents",
+        breaks: r#"s/"whole":[0-9][0-9.]*/"whole":99999.5/g;"#,
+        term: ON_TERM,
+        told: ["! clock ", "it invents a rate: `whole` is 100000, and "],
+        failed: "1 check",
+    },
+    // Nothing reaches the ingester: a signal goes to a container's first process.
+    Broken {
+        name: "goes-on",
+        breaks: "",
+        term: "trap '' TERM",
+        told: ["! stop ", "SIGTERM: it ignores a stop: 30 s after SIGTERM"],
+        failed: "1 check",
+    },
+];
+
+/// Images of this test, gone with it.
+struct Images;
+
+impl Images {
+    fn none() -> Self {
+        Self::remove();
+        Self
+    }
+
+    fn build(&self, broken: &Broken) -> String {
+        let context = tempfile::tempdir().unwrap();
+        let script = SCRIPT.replace("BREAK", broken.breaks).replacen("\nTERM\n", &format!("\n{}\n", broken.term), 1);
+        std::fs::write(context.path().join("peer.sh"), script).unwrap();
+        std::fs::write(context.path().join("Dockerfile"), DOCKERFILE).unwrap();
+        let image = format!("ingest-lab-test-peer:{}", broken.name);
+        let mut build = Process::new("docker");
+        build.args(["build", "-t", &image, "--label", LABEL]).arg(context.path());
+        let built = build.output().unwrap();
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        image
+    }
+
+    fn remove() {
+        let script = format!("docker image ls -q --filter label={LABEL} | sort -u | xargs -r docker image rm -f");
+        let _ = Process::new("sh").args(["-c", &script]).output();
+    }
+}
+
+impl Drop for Images {
+    fn drop(&mut self) {
+        Self::remove();
+    }
+}
+
+/// Exit code, the lines of checks, the complaint.
+fn check(stack: &Stack, image: &str) -> (Option<i32>, String, String) {
+    let done = stack.lab(&["doctor", "--peer", image, "--scheme", "threads,py-threads"]).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (done.status.code(), text(&done.stdout), text(&done.stderr))
+}
+
+#[test]
+fn a_program_is_told_which_rule_of_the_contract_it_breaks() {
+    let images = Images::none();
+    let stack = Stack::up();
+    let before = stack.state();
+    let (code, said, complaint) = check(&stack, "ingest-lab-ingester:local");
+    assert_eq!(code, Some(0), "{said}{complaint}");
+    for line in ["scheme threads", "  rows ", "  answer ", "  clock ", "  stop ", "  refusals ", "  not done  "] {
+        assert!(said.contains(&format!("\n{line}")) || said.starts_with(line), "{line}: {said}");
+    }
+    assert!(said.ends_with("ingest-lab-ingester:local keeps the contract\n"), "{said}");
+    for broken in &BROKEN {
+        let image = images.build(broken);
+        let (code, said, complaint) = check(&stack, &image);
+        assert_eq!(code, Some(1), "{}: {said}{complaint}", broken.name);
+        let sentence = format!("lab: {image} does not keep the contract: {} failed\n", broken.failed);
+        assert!(complaint.ends_with(&sentence), "{}: {said}{complaint}", broken.name);
+        let [check, words] = broken.told;
+        let wrong: Vec<&str> = said.lines().skip_while(|line| !line.starts_with('!')).collect();
+        assert!(wrong[0].starts_with(check) && wrong[0].contains(words), "{}: {said}", broken.name);
+    }
+    assert_eq!(stack.state(), before);
+    assert_eq!(stack.data_volumes(), 0, "the generated data is gone");
+}
