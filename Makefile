@@ -45,6 +45,7 @@ test: images-test ## Everything CI runs: format, lints, docs, the stack end to e
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+	docker/python/check.sh
 	docker/stack.sh e2e
 	$(CARGO) $(RUNNER) --locked
 images-test: ## All images, and the test image where the host has no cargo

@@ -16,6 +16,7 @@ fn lab_explains_itself() {
     insta::assert_snapshot!("lab", help("lab", &["--help"]));
     insta::assert_snapshot!("lab-run", help("lab", &["run", "--help"]));
     insta::assert_snapshot!("lab-report", help("lab", &["report", "--help"]));
+    insta::assert_snapshot!("lab-doctor", help("lab", &["doctor", "--help"]));
 }
 
 #[test]

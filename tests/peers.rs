@@ -115,8 +115,8 @@ impl Drop for Images {
 }
 
 /// Exit code, the lines of checks, the complaint.
-fn check(stack: &Stack, image: &str) -> (Option<i32>, String, String) {
-    let done = stack.lab(&["doctor", "--peer", image, "--scheme", "threads,py-threads"]).output().unwrap();
+fn check(stack: &Stack, image: &str, schemes: &str) -> (Option<i32>, String, String) {
+    let done = stack.lab(&["doctor", "--peer", image, "--scheme", schemes]).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (done.status.code(), text(&done.stdout), text(&done.stderr))
 }
@@ -126,7 +126,7 @@ fn a_program_is_told_which_rule_of_the_contract_it_breaks() {
     let images = Images::none();
     let stack = Stack::up();
     let before = stack.state();
-    let (code, said, complaint) = check(&stack, "ingest-lab-ingester:local");
+    let (code, said, complaint) = check(&stack, "ingest-lab-ingester:local", "threads,py-threads");
     assert_eq!(code, Some(0), "{said}{complaint}");
     for line in ["scheme threads", "  rows ", "  answer ", "  clock ", "  stop ", "  refusals ", "  not done  "] {
         assert!(said.contains(&format!("\n{line}")) || said.starts_with(line), "{line}: {said}");
@@ -134,7 +134,7 @@ fn a_program_is_told_which_rule_of_the_contract_it_breaks() {
     assert!(said.ends_with("ingest-lab-ingester:local keeps the contract\n"), "{said}");
     for broken in &BROKEN {
         let image = images.build(broken);
-        let (code, said, complaint) = check(&stack, &image);
+        let (code, said, complaint) = check(&stack, &image, "threads");
         assert_eq!(code, Some(1), "{}: {said}{complaint}", broken.name);
         let sentence = format!("lab: {image} does not keep the contract: {} failed\n", broken.failed);
         assert!(complaint.ends_with(&sentence), "{}: {said}{complaint}", broken.name);

@@ -40,11 +40,13 @@ def main(text: str) -> int:
     except Exception as error:
         sys.excepthook(*sys.exc_info())
         return _failed(answer, Failure(Exit.UNFORESEEN, f"{type(error).__name__}: {error}: this is a bug"))
+    signals.nothing_more_to_say()
     answer.event("finished", result=result)
     return Exit.INTERRUPTED if result["interrupted"] else Exit.OK
 
 
 def _failed(answer: Answer, failure: Failure) -> int:
+    signals.nothing_more_to_say()
     print(f"error: {failure.message}", file=sys.stderr, flush=True)
     answer.event("failed", error=failure.message, code=failure.exit)
     return failure.exit
@@ -94,7 +96,14 @@ def _run(job: Job, scheme: ModuleType, program: str, answer: Answer) -> dict[str
         "cpu": usage.used().since(cpu_before).json(),
         "peak_memory": usage.peak_memory() + child_memory,
         "interrupted": "signal" if run.interrupted else None,
+        "interpreter_lock": _has_lock() and not scheme.RAW,
     }
+
+
+def _has_lock() -> bool:
+    """Whether threads of this interpreter run one at a time; since 3.13 there are interpreters without the lock."""
+    is_enabled = getattr(sys, "_is_gil_enabled", None)
+    return True if is_enabled is None else bool(is_enabled())
 
 
 def leave(code: int) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 _ENDING = {signal.SIGINT, signal.SIGTERM}
 
+_at_once = threading.Event()
+
 
 def block() -> None:
     """Keeps the signals for the thread; before any other thread or process is started, which inherit it."""
@@ -24,7 +26,14 @@ def watch(first: Callable[[], None], second: Callable[[], None]) -> None:
         signal.sigwait(_ENDING)
         first()
         signal.sigwait(_ENDING)
+        _at_once.set()
         second()
         os._exit(130)
 
     threading.Thread(target=wait, name="signals", daemon=True).start()
+
+
+def nothing_more_to_say() -> None:
+    """Does not come back once the second signal is there: what fails from now on fails because of it."""
+    if _at_once.is_set():
+        threading.Event().wait()

@@ -38,7 +38,7 @@ const SEED: u64 = 1907;
 const FEW: u32 = 60;
 
 /// Lines for a run that is ended before its end: more than anybody does in a second or two, row by row.
-const MANY: u32 = 2_000;
+const MANY: u32 = 1_000;
 
 /// Sentences a check shows before the rest is only counted.
 const SHOWN: usize = 6;

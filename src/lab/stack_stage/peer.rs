@@ -4,9 +4,11 @@ use super::StackStage;
 use super::reach::database_url;
 use crate::db;
 use crate::engine::{DataVolume, Limits, RunSpec, Said};
+use crate::lab::experiment::StopRule;
 use crate::lab::peer::{Heard, Recorder};
-use crate::model::{Commit, Congestion, Phase, Protocol, Reader, Scheme, Statement};
-use crate::wire::{Acknowledged, Job, SCHEMA, Verification};
+use crate::model::cell::Cell;
+use crate::model::{Commit, Congestion, Scheme, Statement};
+use crate::wire::{Acknowledged, Job, Verification};
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
@@ -37,28 +39,7 @@ impl StackStage {
 
     /// A job of both phases and all the data.
     pub(in crate::lab) fn trial_job(&self, scheme: Scheme, statement: Statement, commit: Commit) -> Job {
-        Job {
-            schema: SCHEMA,
-            dburl: database_url(&self.server().password, "link"),
-            scheme,
-            statement,
-            in_flight: Job::IN_FLIGHT,
-            batch: Job::BATCH,
-            chunk: Job::CHUNK,
-            protocol: Protocol::Prepared,
-            pool: POOL,
-            commit,
-            reader: Reader::Thread,
-            data: RunSpec::DATA.into(),
-            queue: Job::QUEUE,
-            phases: vec![Phase::Geo, Phase::Data],
-            limit_geo: None,
-            limit_lines: None,
-            seconds: None,
-            child: false,
-            metrics: true,
-            inject: Default::default(),
-        }
+        self.job(&Cell::new(scheme, statement, commit, POOL), &StopRule::default())
     }
 
     /// What must never be said: the password, as it is and as the URL has it.
