@@ -9,10 +9,10 @@ need_engine
 image=ingest-lab-python:$INGEST_LAB_TAG
 docker image inspect "$image" >/dev/null 2>&1 || die "The image $image is missing: run \`make python\`."
 
-container=$(docker create --label "ingest-lab.stack=$INGEST_LAB_PROJECT" -e PEER_TEST_DBURL --workdir /lab \
+container=$(docker create --label "ingest-lab.stack=$INGEST_LAB_PROJECT" -e PEER_TEST_DBURL --workdir /lab/docker/python \
   --entrypoint /opt/peer/bin/python "$image" -m unittest discover -s tests -t .)
 trap 'docker rm -fv "$container" >/dev/null 2>&1' EXIT
 trap : INT TERM
 # shellcheck disable=SC2046 # two options
-tar -C docker/python --exclude __pycache__ $(tar_as_lab) -c tests | docker cp - "$container:/lab" >/dev/null
+tar --exclude __pycache__ $(tar_as_lab) -c docker/python/tests docs/peer-contract.md | docker cp - "$container:/lab" >/dev/null
 docker start -a "$container"
