@@ -1,5 +1,5 @@
 //! `lab doctor --peer` on the real engine: the ingester keeps the contract; a program that breaks one rule of it is
-//! told which. The broken ones are the ingester behind a script. Needs the project's images (`make images`).
+//! told which. The broken ones are the ingester behind a script. Needs the project's images (`make python`).
 #![allow(clippy::unwrap_used)] // in a test, a panic with its line is the message
 
 mod stacks;
@@ -150,4 +150,15 @@ fn a_program_is_told_which_rule_of_the_contract_it_breaks() {
     }
     assert_eq!(stack.state(), before);
     assert_eq!(stack.data_volumes(), 0, "the generated data is gone");
+}
+
+/// One that runs on a single thread, and one of several processes; all of them are
+/// `./lab doctor --peer ingest-lab-python:local`.
+#[test]
+fn the_python_peers_keep_the_contract() {
+    let stack = Stack::up();
+    let (code, said, complaint) = check(&stack, "ingest-lab-python:local", "py-asyncio,py-processes");
+    assert_eq!(code, Some(0), "{said}{complaint}");
+    assert!(said.contains("scheme py-processes\n  rows      row/auto simple"), "{said}");
+    assert!(said.ends_with("ingest-lab-python:local keeps the contract\n"), "{said}");
 }
