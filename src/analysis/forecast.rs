@@ -21,7 +21,7 @@ use crate::wire::record::RunRecord;
 
 /// How far off a forecast is taken to be before the model has been tried on the series itself (of the log rate), and
 /// how many tries that belief is worth.
-const PRIOR_ERROR: f64 = 0.10;
+const PRIOR_ERROR: f64 = 0.15;
 const PRIOR_TRIES: usize = 4;
 
 /// From this ratio on, levels of one factor are far apart.

@@ -140,7 +140,8 @@ fn line(comparison: &Comparison<'_>, names: &Names) -> Line {
     let (lead, detail) = match comparison.finding {
         Finding::TooFew { pairs, range } => {
             let seen = range.map_or_else(String::new, |range| {
-                format!("; in those {other} did {}x of {base}", units::between(range, units::multiple))
+                let times = if pairs == 1 { units::multiple(range.0) } else { units::between(range, units::multiple) };
+                format!("; there {other} did {times}x of {base}")
             });
             let blocks = if pairs == 1 { "block has" } else { "blocks have" };
             ("This cannot be said".into(), format!("{pairs} {blocks} both, {LEAST_PAIRS} are needed{seen}"))

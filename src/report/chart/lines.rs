@@ -100,7 +100,9 @@ pub fn lines(lines: &[Line], x_name: &str, x_ticks: &[(f64, String)]) -> String 
         canvas.text("tick", (LEFT - 8.0, y + 4.0), Anchor::End, &units::rate(tick).replace("0.00", "0"));
     }
     below(&mut canvas, &scale, x_ticks);
-    canvas.text("tick", (scale.right, HEIGHT - 8.0), Anchor::End, x_name);
+    // Long names at the lines' ends leave the drawing narrower than this one.
+    let fits = LEFT + CHARACTER * x_name.chars().count() as f64;
+    canvas.text("tick", (scale.right.max(fits), HEIGHT - 8.0), Anchor::End, x_name);
     let unit = if scale.logarithmic { "rows/s, logarithmic" } else { "rows/s" };
     canvas.text("tick", (6.0, 14.0), Anchor::Start, unit);
     for one in lines {
