@@ -1,11 +1,12 @@
 //! `copy`, unzip and parse included, against psql's `\\copy` of the same rows, rendered before, into the same table; with
 //! the foreign keys and without.
 
-use super::container::client;
+use super::container::{client, docker, image};
 use super::ring::{ITEMS, Ring, Run, Way};
 use anyhow::{Context, Result, bail};
 use ingest_lab::analysis::Ratio;
 use ingest_lab::model::{Commit, Scheme, Statement};
+use ingest_lab::wire::Job;
 
 /// Where the rows lie as CSV, in the client's container.
 const CSV: &str = "/data/elements.csv";
@@ -18,8 +19,13 @@ const ADD_KEYS: &str = "ALTER TABLE data_element \
 
 /// Runs the rounds and prints the ratios.
 pub fn compare(ring: &Ring, pairs: usize) -> Result<()> {
-    let way = Way { statement: Statement::Copy, commit: Commit::Chunk, pool: 1, ..Way::row(Scheme::Async, 1.0) };
+    // As few transactions as may be: psql makes one.
+    let (statement, commit, chunk) = (Statement::Copy, Commit::Chunk, Job::MAX_CHUNK);
+    let way = Way { statement, commit, chunk, pool: 1, ..Way::row(Scheme::Async, 1.0) };
     ring.ingest(&way)?;
+    // The volume belongs to root, psql's container runs as somebody else.
+    let (own, image) = (format!("{}:/data", ring.volume), image("db"));
+    docker(&["run", "--rm", "--user", "0", "--volume", &own, "--entrypoint", "chmod", &image, "0777", "/data"], "")?;
     psql(ring, &format!("\\copy data_element TO '{CSV}' (FORMAT csv)"))?;
     for (keys, least) in [(true, 0.95), (false, 1.0)] {
         let with = if keys { "with" } else { "without" };
