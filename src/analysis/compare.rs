@@ -81,7 +81,7 @@ pub struct Noise<'a> {
     pub finding: Finding,
     /// What they differ by, as a part of the rate: by as much as was seen and a standard error. Where there are too
     /// few blocks for one, the end of the range farther from 1. (The far end of its interval would count the scatter
-    /// twice, which widens every other interval already: of differences of a tenth a third would be missed where runs
+    /// twice, which widens every other interval already: of differences of a tenth a quarter would be missed where runs
     /// scatter by 5 %. So 3 series in 100 report a difference of two identical cells, by simulation.)
     pub floor: f64,
 }
