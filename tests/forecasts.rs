@@ -15,7 +15,7 @@ use ingest_lab::wire::forecast::Forecast;
 use ingest_lab::wire::record::RunRecord;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use stacks::Stack;
+use stacks::{Stack, recorded};
 use std::path::Path;
 
 /// Orders that a recorded series is forecast in.
@@ -39,15 +39,7 @@ fn run(stack: &Stack, experiment: &str) -> Vec<RunRecord> {
             .status();
         assert!(copied.unwrap().success());
     }
-    recorded(&stack.folder.path().join("results").join(series))
-}
-
-/// The runs of a series.
-fn recorded(folder: &Path) -> Vec<RunRecord> {
-    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.file_name().unwrap().to_string_lossy().starts_with("run-"));
-    paths.sort();
-    paths.iter().map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect()
+    stack.runs(&series)
 }
 
 /// Held-out forecasts, one a line, and all together.

@@ -34,8 +34,7 @@ fn run(stack: &Stack, cells: &[&str], blocks: usize, seed: usize) -> Vec<RunReco
     std::fs::write(stack.folder.path().join("noise.toml"), experiment).unwrap();
     let done = stack.lab(&["run", "noise.toml", "--yes"]).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let records = stack.records(&stack.series_of("noise")).into_iter();
-    records.map(|record| serde_json::from_value(record).unwrap()).collect()
+    stack.runs(&stack.series_of("noise"))
 }
 
 /// A cell that takes a tenth longer a row than the first, by what a row costs the client here.

@@ -177,9 +177,7 @@ fn run(stack: &Stack, cells: &[&str], seconds: f64, lines: u32) -> Vec<RunRecord
     std::fs::write(stack.folder.path().join("known.toml"), experiment).unwrap();
     let done = stack.lab(&["run", "known.toml", "--yes"]).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let records = stack.records(&stack.series_of("known")).into_iter();
-    let records = records.map(|record| serde_json::from_value::<RunRecord>(record).unwrap());
-    records.filter(|record| record.part != Part::WarmUp).collect()
+    stack.runs(&stack.series_of("known")).into_iter().filter(|record| record.part != Part::WarmUp).collect()
 }
 
 /// A record without anything that was asked for: the analysis is to go by what was measured.

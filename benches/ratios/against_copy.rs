@@ -2,9 +2,8 @@
 //! the foreign keys and without.
 
 use super::container::{client, docker, image};
-use super::ring::{ITEMS, Ring, Run, Way};
+use super::ring::{ITEMS, Ring, Run, Way, in_turns, ratio};
 use anyhow::{Context, Result, bail};
-use ingest_lab::analysis::Ratio;
 use ingest_lab::model::{Commit, Scheme, Statement};
 use ingest_lab::wire::Job;
 
@@ -34,36 +33,16 @@ pub fn compare(ring: &Ring, pairs: usize) -> Result<()> {
             ring.settle()?;
             ring.sql(DROP_KEYS)?;
         }
-        let runs = rounds(ring, &way, pairs);
+        let runs = in_turns(pairs, ["copy", "psql"], || ring.ingest(&way), || copy(ring));
         if !keys {
             ring.settle()?;
             ring.sql(ADD_KEYS)?;
         }
         let runs = runs?;
-        let ratio = |figure: fn(&Run) -> f64| {
-            let pairs: Vec<(f64, f64)> = runs.iter().map(|(ours, theirs)| (figure(ours), figure(theirs))).collect();
-            Ratio::of(&pairs).map_or_else(|| "too few pairs".to_owned(), |ratio| ratio.to_string())
-        };
-        println!("copy: rows/s {} of psql (wanted: lower end {least} or more)", ratio(|run| run.rate));
-        println!("copy: client CPU a row {} of psql (wanted: upper end 3 or less)", ratio(|run| run.cpu));
+        println!("copy: rows/s {} of psql (wanted: lower end {least} or more)", ratio(&runs, |run| run.rate));
+        println!("copy: client CPU a row {} of psql (wanted: upper end 3 or less)", ratio(&runs, |run| run.cpu));
     }
     Ok(())
-}
-
-fn rounds(ring: &Ring, way: &Way, pairs: usize) -> Result<Vec<(Run, Run)>> {
-    let mut runs = Vec::new();
-    for pair in 0..pairs {
-        let (ours, theirs) = if pair % 2 == 0 {
-            let ours = ring.ingest(way)?;
-            (ours, copy(ring)?)
-        } else {
-            let theirs = copy(ring)?;
-            (ring.ingest(way)?, theirs)
-        };
-        eprintln!("pair {} of {pairs}: copy {:.0}, psql {:.0} rows/s", pair + 1, ours.rate, theirs.rate);
-        runs.push((ours, theirs));
-    }
-    Ok(runs)
 }
 
 /// psql's own COPY. Its connecting is in its time: milliseconds of many seconds.

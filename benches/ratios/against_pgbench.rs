@@ -1,9 +1,8 @@
 //! `threads` and `async` (`row`, auto commit) against `pgbench -M prepared` replaying the same SELECTs and INSERTs.
 
 use super::container::client;
-use super::ring::{ITEMS, Ring, Run, Way};
+use super::ring::{ITEMS, Ring, Run, Way, ratio};
 use anyhow::{Context, Result, bail};
-use ingest_lab::analysis::Ratio;
 use ingest_lab::model::Scheme;
 use std::fmt::Write as _;
 
@@ -89,10 +88,6 @@ fn variables() -> String {
 }
 
 fn print(scheme: &str, pairs: &[(Run, Run)]) {
-    let of = |figure: fn(&Run) -> f64| {
-        let pairs: Vec<(f64, f64)> = pairs.iter().map(|(ours, theirs)| (figure(ours), figure(theirs))).collect();
-        Ratio::of(&pairs).map_or_else(|| "too few pairs for an interval".to_owned(), |ratio| ratio.to_string())
-    };
-    println!("{scheme}: rows/s {} of pgbench (wanted: lower end 0.95 or more)", of(|run| run.rate));
-    println!("{scheme}: client CPU a row {} of pgbench (wanted: upper end 1.15 or less)", of(|run| run.cpu));
+    println!("{scheme}: rows/s {} of pgbench (wanted: lower end 0.95 or more)", ratio(pairs, |run| run.rate));
+    println!("{scheme}: client CPU a row {} of pgbench (wanted: upper end 1.15 or less)", ratio(pairs, |run| run.cpu));
 }

@@ -1,9 +1,8 @@
 //! `row` with the client on a quarter of a processor: our `async` against the best of the Python peers.
 //! Wants their image: `make python`.
 
-use super::ring::{Ring, Run, Way};
+use super::ring::{Ring, Way, in_turns, ratio};
 use anyhow::{Context, Result};
-use ingest_lab::analysis::Ratio;
 use ingest_lab::model::{Program, Protocol, Scheme};
 
 /// Processors' worth of time for the client.
@@ -31,24 +30,17 @@ pub fn compare(ring: &Ring, pairs: usize) -> Result<()> {
         }
     }
     let (best, _) = best.context("there is a peer")?;
-    let mut runs: Vec<(Run, Run)> = Vec::new();
-    for pair in 0..pairs {
-        let (ours, theirs) = if pair % 2 == 0 {
-            let ours = ring.ingest(&way(Scheme::Async))?;
-            (ours, ring.ingest(&way(best))?)
-        } else {
-            let theirs = ring.ingest(&way(best))?;
-            (ring.ingest(&way(Scheme::Async))?, theirs)
-        };
-        eprintln!("pair {} of {pairs}: async {:.0}, {best} {:.0} rows/s", pair + 1, ours.rate, theirs.rate);
-        runs.push((ours, theirs));
-    }
-    let ratio = |figure: fn(&Run) -> f64| {
-        let pairs: Vec<(f64, f64)> = runs.iter().map(|(ours, theirs)| (figure(ours), figure(theirs))).collect();
-        Ratio::of(&pairs).map_or_else(|| "too few pairs".to_owned(), |ratio| ratio.to_string())
-    };
-    println!("async: rows/s {} of {best} (wanted: lower end {RATE} or more)", ratio(|run| run.rate));
-    println!("async: client CPU a row {} of {best} (wanted: upper end {CPU} or less)", ratio(|run| run.phase_cpu));
+    let runs = in_turns(
+        pairs,
+        [Scheme::Async.word(), best.word()],
+        || ring.ingest(&way(Scheme::Async)),
+        || ring.ingest(&way(best)),
+    )?;
+    println!("async: rows/s {} of {best} (wanted: lower end {RATE} or more)", ratio(&runs, |run| run.rate));
+    println!(
+        "async: client CPU a row {} of {best} (wanted: upper end {CPU} or less)",
+        ratio(&runs, |run| run.phase_cpu)
+    );
     Ok(())
 }
 

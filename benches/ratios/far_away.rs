@@ -1,8 +1,7 @@
 //! One connection, the database 20 ms away: what each statement kind makes of it, against a round trip a row.
 
-use super::ring::{Ring, Way};
+use super::ring::{Ring, Way, said};
 use anyhow::Result;
-use ingest_lab::analysis::Ratio;
 use ingest_lab::model::{Commit, Scheme, Statement};
 
 /// Enough for all items of a line: with fewer, each window of them is a round trip.
@@ -26,8 +25,7 @@ pub fn compare(ring: &Ring, pairs: usize) -> Result<()> {
     let outcome = rounds(ring, pairs);
     ring.set_link("local")?;
     for ((statement, commit, wanted), runs) in KINDS.iter().zip(outcome?) {
-        let ratio = Ratio::of(&runs).map_or_else(|| "too few pairs".to_owned(), |ratio| ratio.to_string());
-        println!("{statement}, {commit}: {ratio} of row's rows/s (wanted: lower end {wanted} or more)");
+        println!("{statement}, {commit}: {} of row's rows/s (wanted: lower end {wanted} or more)", said(&runs));
     }
     Ok(())
 }

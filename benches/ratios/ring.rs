@@ -2,6 +2,7 @@
 
 use super::container::{client, docker, image, of_service, project};
 use anyhow::{Context, Result, bail, ensure};
+use ingest_lab::analysis::Ratio;
 use ingest_lab::model::inject::Inject;
 use ingest_lab::model::{Commit, Phase, Protocol, Reader, Scheme, Statement};
 use ingest_lab::wire::{DbUrl, Event, Job, Line, RunResult, SCHEMA};
@@ -18,6 +19,40 @@ pub struct Run {
     pub cpu: f64,
     /// The same of the data phase alone: without starting an interpreter.
     pub phase_cpu: f64,
+}
+
+/// Both sides so often, each first in every other pair; ours and theirs. `names` are for people who look on.
+pub fn in_turns(
+    pairs: usize,
+    names: [&str; 2],
+    ours: impl Fn() -> Result<Run>,
+    theirs: impl Fn() -> Result<Run>,
+) -> Result<Vec<(Run, Run)>> {
+    let mut runs = Vec::new();
+    for pair in 0..pairs {
+        let (one, other) = if pair % 2 == 0 {
+            let one = ours()?;
+            (one, theirs()?)
+        } else {
+            let other = theirs()?;
+            (ours()?, other)
+        };
+        let [name, against] = names;
+        eprintln!("pair {} of {pairs}: {name} {:.0}, {against} {:.0} rows/s", pair + 1, one.rate, other.rate);
+        runs.push((one, other));
+    }
+    Ok(runs)
+}
+
+/// A figure of ours as a multiple of theirs, with its interval.
+pub fn ratio(runs: &[(Run, Run)], figure: fn(&Run) -> f64) -> String {
+    let pairs: Vec<(f64, f64)> = runs.iter().map(|(ours, theirs)| (figure(ours), figure(theirs))).collect();
+    said(&pairs)
+}
+
+/// A ratio as text.
+pub fn said(pairs: &[(f64, f64)]) -> String {
+    Ratio::of(pairs).map_or_else(|| "too few pairs for an interval".to_owned(), |ratio| ratio.to_string())
 }
 
 /// How an ingester is to go about it.

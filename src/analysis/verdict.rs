@@ -119,7 +119,7 @@ pub struct Verdict {
 pub fn verdict(evidence: &Evidence) -> Verdict {
     let used_up = used_up(evidence);
     if !used_up.is_empty() {
-        return of(&used_up, 1.0, evidence);
+        return of(&used_up, evidence);
     }
     let waits: Vec<(Bound, f64)> = [
         (Bound::RoundTrips, evidence.way),
@@ -135,7 +135,7 @@ pub fn verdict(evidence: &Evidence) -> Verdict {
         return Verdict { bound: Bound::Undetermined, of: Vec::new(), why: nothing(evidence, &waits) };
     }
     let as_much: Vec<(Bound, f64)> = waits.into_iter().filter(|(_, share)| *share >= AS_MUCH * most).collect();
-    of(&as_much, most, evidence)
+    of(&as_much, evidence)
 }
 
 /// Resources of which nothing is left, and those of which next to nothing is left beside them.
@@ -158,14 +158,13 @@ fn used_up(evidence: &Evidence) -> Vec<(Bound, f64)> {
     found
 }
 
-fn of(found: &[(Bound, f64)], most: f64, evidence: &Evidence) -> Verdict {
+fn of(found: &[(Bound, f64)], evidence: &Evidence) -> Verdict {
     let bounds: Vec<Bound> = found.iter().map(|(bound, _)| *bound).collect();
     let words: Vec<String> = found.iter().map(|(bound, share)| said(*bound, *share, evidence)).collect();
     let bound = match bounds.as_slice() {
         [one] => *one,
         _ => Bound::Mixed,
     };
-    debug_assert!(most > 0.0);
     Verdict { bound, of: bounds, why: words.join("; ") }
 }
 

@@ -10,6 +10,7 @@ use crate::census::line::Line;
 use crate::db;
 use crate::db::command::{Command, Value};
 use crate::db::geo::Columns;
+use crate::db::numeric::Hundredths;
 use crate::model::inject::Inject;
 use crate::model::{Commit, Protocol, Statement};
 use crate::telemetry::Stages;
@@ -187,6 +188,11 @@ pub enum IngestError {
     /// The statement kind needs pipelining, which the blocking driver hasn't got.
     #[error("this statement kind needs a driver that pipelines")]
     NotPipelined,
+}
+
+/// The parameters of [`INSERT_ELEMENT`], and of a row in a longer INSERT.
+pub fn element(geo: i32, key: i32, value: Hundredths) -> [Value<'static>; 3] {
+    [Value::Int4(geo), Value::Int4(key), Value::Numeric(value)]
 }
 
 /// An error, and which of the records at hand it may come from.

@@ -9,7 +9,7 @@ use super::stage::Stage;
 use super::stop::Stop;
 use super::{StackConfig, data, links, reporting};
 use crate::engine::Stack;
-use crate::model::{Part, units};
+use crate::model::{Part, Program, units};
 use crate::report::Screen;
 use crate::series::{Folder, RESULTS};
 use crate::wire::SCHEMA;
@@ -18,6 +18,7 @@ use crate::wire::forecast::Forecast;
 use crate::wire::record::RunRecord;
 use crate::wire::setup::Setup;
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -161,7 +162,9 @@ async fn begin(
     let (volume, sent) = stack.ensure_data(&data).await?;
     progress.say(&format!("{said}, {}{}", units::bytes(data.bytes), if sent { ", sent to the engine" } else { "" }));
     let name = wanted.earlier.as_ref().map_or_else(String::new, |folder| folder.name().to_owned());
-    let programs = experiment.cells().iter().map(|cell| cell.scheme.program()).collect();
+    // The ingester's image measures for the others, too.
+    let mut programs = BTreeSet::from([Program::Ingester]);
+    programs.extend(experiment.cells().iter().map(|cell| cell.scheme.program()));
     stage.begin(&name, volume, &programs).await?;
     let setup = setup(stage);
     let (folder, records) = match &wanted.earlier {

@@ -2,6 +2,8 @@
 #![allow(dead_code)] // no test needs all of it
 
 use assert_cmd::Command;
+use ingest_lab::series::Folder;
+use ingest_lab::wire::record::RunRecord;
 use std::path::Path;
 use std::process::{Command as Process, Stdio};
 
@@ -28,6 +30,11 @@ fn limit_of(id: &str) -> Option<String> {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() || said.contains("No such object"), "docker inspect {id}: {said}");
     output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+}
+
+/// The runs of a series, by its folder.
+pub fn recorded(series: &Path) -> Vec<RunRecord> {
+    Folder::open(series.parent().unwrap(), &series.to_string_lossy()).unwrap().runs().unwrap()
 }
 
 impl Stack {
@@ -99,6 +106,10 @@ impl Stack {
             .collect();
         paths.sort();
         paths.iter().map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect()
+    }
+
+    pub fn runs(&self, series: &str) -> Vec<RunRecord> {
+        recorded(&self.folder.path().join("results").join(series))
     }
 
     pub fn series_of(&self, experiment: &str) -> String {

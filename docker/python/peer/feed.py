@@ -128,31 +128,57 @@ class ThreadFeed(Feed):
             self._condition.notify(count or self.hungry)
 
 
-class LoopFeed(Feed):
-    """For workers that are tasks of an asyncio loop; the reader is a thread beside it."""
+class SharedThreadFeed(Feed):
+    """For workers that share one thread; the reader is another one beside it."""
 
     def __init__(self, room: int, stopped: Callable[[], bool]) -> None:
         super().__init__(room, stopped)
         self._waiting: deque[Any] = deque()
+
+    def _look(self, most: int) -> tuple[bool, list[Any] | None]:
+        """Whether to wait, else what there is: the next record, with those behind it up to `most`; None when the phase
+        is over."""
+        while not self._stopped():
+            ended = self._ended
+            record = self._pop()
+            if record is not None:
+                return False, self._more(record, most)
+            if ended:
+                return False, None
+            self.hungry = 1
+            if not (self._records or self._ended):  # else put before `hungry` was seen
+                return True, None
+        return False, None
+
+    def _wake_waiting(self) -> None:
+        """One wake-up of the thread, however many workers wait."""
+        waiting = self._waiting
+        count = len(waiting) if self._ended else min(len(self._records), len(waiting))
+        for _ in range(count):
+            self._resume(waiting.popleft())
+        self.hungry = 1 if waiting else 0
+
+    def _resume(self, waiter: Any) -> None:
+        raise NotImplementedError
+
+
+class LoopFeed(SharedThreadFeed):
+    """For workers that are tasks of an asyncio loop."""
+
+    def __init__(self, room: int, stopped: Callable[[], bool]) -> None:
+        super().__init__(room, stopped)
         self.loop: Any = None
         """Set by the loop's thread before the first phase."""
 
     async def take(self, most: int) -> list[Any] | None:
         """The next record, with those behind it up to `most`; None when the phase is over."""
-        while not self._stopped():
-            ended = self._ended
-            record = self._pop()
-            if record is not None:
-                return self._more(record, most)
-            if ended:
-                return None
-            self.hungry = 1
-            if self._records or self._ended:  # put before `hungry` was seen
-                continue
+        while True:
+            wait, taken = self._look(most)
+            if not wait:
+                return taken
             future = self.loop.create_future()
             self._waiting.append(future)
             await future
-        return None
 
     def _wake(self, count: int | None) -> None:
         if self.loop is not None:
@@ -161,12 +187,6 @@ class LoopFeed(Feed):
             except RuntimeError:
                 pass  # the loop is closed: nobody waits
 
-    def _wake_waiting(self) -> None:
-        """One wake-up of the loop, however many tasks wait."""
-        waiting = self._waiting
-        count = len(waiting) if self._ended else min(len(self._records), len(waiting))
-        for _ in range(count):
-            future = waiting.popleft()
-            if not future.done():
-                future.set_result(None)
-        self.hungry = 1 if waiting else 0
+    def _resume(self, waiter: Any) -> None:
+        if not waiter.done():
+            waiter.set_result(None)

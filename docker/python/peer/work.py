@@ -111,15 +111,21 @@ class Bench:
     def bulk(self, records: list[Line]) -> None:
         """Kinds that send many rows at once."""
         transaction = self.job.commit != "auto"
-        found = self.session.find_all(records, transaction)
+        pieces, held = self.pieces(records, self.session.find_all(records, transaction))
+        self.session.bulk(pieces, transaction)
+        self.done(held)
+
+    def pieces(
+        self, records: list[Line], found: list[tuple[list[int], list[int]]]
+    ) -> tuple[list[tuple[int, list[int], Any]], list[tuple[Line, list[int]]]]:
+        """Of lines whose places and keys were found: what is sent, and what is acknowledged with it."""
         pieces, held = [], []
         for line, (places, keys) in zip(records, found):
             geo = errors.geo_id(places, line)
             errors.check_keys(keys, line)
             pieces.append((geo, keys, line.values))
             held.append((line, keys))
-        self.session.bulk(pieces, transaction)
-        self.done(held)
+        return pieces, held
 
     def geo(self, records: list[Geo]) -> None:
         """A geographic record, a transaction of its own."""

@@ -80,13 +80,7 @@ class AsyncBench(Bench):
     async def bulk_async(self, records: list[Line]) -> None:
         """As `bulk`."""
         transaction = self.job.commit != "auto"
-        found = await self.session.find_all(records, transaction)
-        pieces, held = [], []
-        for line, (places, keys) in zip(records, found):
-            geo = errors.geo_id(places, line)
-            errors.check_keys(keys, line)
-            pieces.append((geo, keys, line.values))
-            held.append((line, keys))
+        pieces, held = self.pieces(records, await self.session.find_all(records, transaction))
         await self.session.bulk(pieces, transaction)
         self.done(held)
 

@@ -5,7 +5,7 @@
 //! ─► BEGIN, a SELECT a line, a SELECT a segment ─► rows by the kind, COMMIT ─►      ─ answers come back in this order
 //! ```
 
-use super::{copy, multirow, unnest};
+use super::{committed, copy, multirow, unnest};
 use crate::census::line::Line;
 use crate::db::command::Value;
 use crate::db::numeric::Hundredths;
@@ -72,8 +72,9 @@ pub(super) async fn lines(
         .with_encoding(encoding, |client: &Client| async move {
             let commit = async { if transaction { client.batch_execute("COMMIT").await } else { Ok(()) } };
             match manner.statement {
-                Statement::Multirow => multirow::insert(client, prepared, rows, commit).await,
-                Statement::Unnest => unnest::insert(client, prepared, rows, commit).await,
+                Statement::Multirow => committed(multirow::insert(client, prepared, rows), commit).await,
+                Statement::Unnest => committed(unnest::insert(client, prepared, rows), commit).await,
+                // Behind the last of the rows, which only it knows.
                 _ => copy::insert(client, prepared, rows, commit).await,
             }
         })

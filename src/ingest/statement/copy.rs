@@ -2,10 +2,10 @@
 //! Source of the format: PostgreSQL's manual, COPY, "Binary Format".
 
 use super::bulk::Rows;
+use super::committed;
 use crate::ingest::census::Prepared;
 use bytes::{BufMut, BytesMut};
 use futures_util::SinkExt;
-use futures_util::future::join;
 use std::future::Future;
 use std::pin::pin;
 use tokio_postgres::{Client, Error};
@@ -45,6 +45,5 @@ pub(super) async fn insert(
     }
     buffer.put_i16(-1);
     sink.send(buffer.freeze()).await?;
-    let (copied, committed) = join(sink.finish(), commit).await;
-    copied.and(committed)
+    committed(async { sink.finish().await.map(drop) }, commit).await
 }

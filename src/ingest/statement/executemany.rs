@@ -4,14 +4,15 @@
 //! BEGIN and COMMIT travel with their neighbours instead of costing a round trip of their own; an execute that
 //! fails turns the COMMIT into a rollback, and its error is what is reported.
 
+use super::committed;
 use crate::census::line::Line;
 use crate::db::command::Value;
 use crate::db::geo::Columns;
 use crate::db::numeric::Hundredths;
-use crate::ingest::census::{Counters, IngestError, Manner, Prepared, check_keys, geo_id, place_of};
+use crate::ingest::census::{Counters, IngestError, Manner, Prepared, check_keys, element, geo_id, place_of};
 use crate::ingest::session::Session;
 use crate::model::{Commit, Stage};
-use futures_util::future::{join, try_join};
+use futures_util::future::try_join;
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use tokio_postgres::{Client, Error};
 
@@ -41,14 +42,14 @@ pub(super) async fn line(
     stages.begin(Stage::Execute);
     driven
         .with_encoding(Some(stages), |client: &Client| async move {
-            let insert = async {
+            let inserts = async {
                 let mut window = FuturesOrdered::new();
                 for (key, value) in stored.iter().zip(&line.values) {
                     if window.len() == manner.in_flight {
                         answered(&mut window, each, counted).await?;
                     }
                     manner.burn();
-                    window.push_back(element(client, prepared, geo, *key, Hundredths(*value)));
+                    window.push_back(insert(client, prepared, element(geo, *key, Hundredths(*value))));
                 }
                 while !window.is_empty() {
                     answered(&mut window, each, counted).await?;
@@ -60,11 +61,10 @@ pub(super) async fn line(
                 Ok::<(), Error>(())
             };
             if one_transaction && stored.len() <= manner.in_flight {
-                // All executes are queued at the first poll of `insert`, so COMMIT goes out right behind them.
-                let (inserted, committed) = join(insert, client.batch_execute("COMMIT")).await;
-                inserted.and(committed)
+                // All executes are queued at the first poll of `inserts`, so COMMIT goes out right behind them.
+                committed(inserts, client.batch_execute("COMMIT")).await
             } else {
-                insert.await?;
+                inserts.await?;
                 if one_transaction { client.batch_execute("COMMIT").await } else { Ok(()) }
             }
         })
@@ -76,8 +76,7 @@ pub(super) async fn line(
     Ok(keys)
 }
 
-async fn element(client: &Client, prepared: &Prepared, geo: i32, key: i32, value: Hundredths) -> Result<(), Error> {
-    let row = [Value::Int4(geo), Value::Int4(key), Value::Numeric(value)];
+async fn insert(client: &Client, prepared: &Prepared, row: [Value<'_>; 3]) -> Result<(), Error> {
     prepared.insert_element().execute(client, &row).await
 }
 

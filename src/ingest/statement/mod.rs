@@ -21,6 +21,9 @@ use crate::census::geo::GeoRecord;
 use crate::census::line::Line;
 use crate::db::geo::Columns;
 use crate::model::{Commit, Phase, Stage, Statement};
+use futures_util::future::join;
+use std::future::Future;
+use tokio_postgres::Error;
 
 /// Inserts lines with all their items, one, or under `--commit chunk` several in one transaction; gives how many. Kinds
 /// that take a round trip a row begin no further line once the run is stopped.
@@ -73,7 +76,7 @@ async fn one_by_one(
 ) -> Result<usize, Failed> {
     let stages = counters.stages;
     let chunk = manner.commit == Commit::Chunk;
-    let all = |error: tokio_postgres::Error| (0..lines.len(), IngestError::from(error));
+    let all = |error: Error| (0..lines.len(), IngestError::from(error));
     if chunk {
         stages.time(Stage::Begin, session.simple("BEGIN")).await.map_err(all)?;
     }
@@ -118,7 +121,7 @@ pub async fn geo(
     }
     let stages = counters.stages;
     let chunk = manner.commit == Commit::Chunk;
-    let all = |error: tokio_postgres::Error| (0..records.len(), IngestError::from(error));
+    let all = |error: Error| (0..records.len(), IngestError::from(error));
     if chunk {
         stages.time(Stage::Begin, session.simple("BEGIN")).await.map_err(all)?;
     }
@@ -134,6 +137,15 @@ pub async fn geo(
     }
     columns.iter().for_each(|columns| counters.geo(columns));
     Ok(columns.len())
+}
+
+/// Sends what inserts and, right behind it, COMMIT; waits for both. Of two errors the first says why the second came.
+async fn committed(
+    insert: impl Future<Output = Result<(), Error>>,
+    commit: impl Future<Output = Result<(), Error>>,
+) -> Result<(), Error> {
+    let (inserted, committed) = join(insert, commit).await;
+    inserted.and(committed)
 }
 
 /// Whether the kind sends before it waits, and so needs a driver that pipelines.

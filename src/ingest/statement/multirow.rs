@@ -4,11 +4,9 @@
 
 use super::bulk::Rows;
 use crate::db::command::{Command, Value};
-use crate::ingest::census::Prepared;
-use futures_util::future::join;
+use crate::ingest::census::{Prepared, element};
 use futures_util::stream::{FuturesOrdered, TryStreamExt};
 use std::fmt::Write as _;
-use std::future::Future;
 use std::ops::Range;
 use tokio_postgres::{Client, Error};
 
@@ -27,12 +25,7 @@ fn of(rows: usize) -> String {
     sql
 }
 
-pub(super) async fn insert(
-    client: &Client,
-    prepared: &Prepared,
-    rows: &Rows,
-    commit: impl Future<Output = Result<(), Error>>,
-) -> Result<(), Error> {
+pub(super) async fn insert(client: &Client, prepared: &Prepared, rows: &Rows) -> Result<(), Error> {
     let mut answers = FuturesOrdered::new();
     let mut done = 0;
     for (size, command) in &prepared.insert_elements {
@@ -41,14 +34,12 @@ pub(super) async fn insert(
             done += size;
         }
     }
-    let (inserted, committed) = join(answers.try_for_each(|()| async { Ok(()) }), commit).await;
-    inserted.and(committed)
+    answers.try_for_each(|()| async { Ok(()) }).await
 }
 
 async fn execute(client: &Client, command: &Command, rows: &Rows, range: Range<usize>) -> Result<(), Error> {
-    let values: Vec<Value<'_>> = range
-        .flat_map(|row| [Value::Int4(rows.geo[row]), Value::Int4(rows.items[row]), Value::Numeric(rows.values[row])])
-        .collect();
+    let values: Vec<Value<'_>> =
+        range.flat_map(|row| element(rows.geo[row], rows.items[row], rows.values[row])).collect();
     command.execute(client, &values).await
 }
 

@@ -4,7 +4,7 @@ use crate::census::line::Line;
 use crate::db::command::Value;
 use crate::db::geo::Columns;
 use crate::db::numeric::Hundredths;
-use crate::ingest::census::{Counters, IngestError, Manner, Prepared, check_keys, geo_id, place_of};
+use crate::ingest::census::{Counters, IngestError, Manner, Prepared, check_keys, element, geo_id, place_of};
 use crate::ingest::session::Session;
 use crate::model::{Commit, Stage};
 
@@ -28,7 +28,7 @@ pub(super) async fn line(
     check_keys(&keys, segment, line)?;
     let mut encoding = Some(stages); // of a line's first row, which stands for the others
     for (key, value) in keys.iter().zip(&line.values) {
-        let row = [Value::Int4(geo), Value::Int4(*key), Value::Numeric(Hundredths(*value))];
+        let row = element(geo, *key, Hundredths(*value));
         manner.burn();
         stages.time(Stage::Execute, session.execute(prepared.insert_element(), &row, encoding.take())).await?;
         if manner.commit == Commit::Auto {

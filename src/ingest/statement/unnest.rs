@@ -4,20 +4,12 @@
 use super::bulk::Rows;
 use crate::db::command::Value;
 use crate::ingest::census::Prepared;
-use futures_util::future::join;
-use std::future::Future;
 use tokio_postgres::{Client, Error};
 
 pub(super) const SQL: &str = "INSERT INTO data_element (geo_record, dictionary_item, value) \
                               SELECT * FROM unnest($1::int4[], $2::int4[], $3::numeric[])";
 
-pub(super) async fn insert(
-    client: &Client,
-    prepared: &Prepared,
-    rows: &Rows,
-    commit: impl Future<Output = Result<(), Error>>,
-) -> Result<(), Error> {
+pub(super) async fn insert(client: &Client, prepared: &Prepared, rows: &Rows) -> Result<(), Error> {
     let columns = [Value::Int4s(&rows.geo), Value::Int4s(&rows.items), Value::Numerics(&rows.values)];
-    let (inserted, committed) = join(prepared.insert_element().execute(client, &columns), commit).await;
-    inserted.and(committed)
+    prepared.insert_element().execute(client, &columns).await
 }

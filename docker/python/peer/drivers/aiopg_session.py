@@ -8,6 +8,7 @@ import aiopg
 from peer.census.line import Line
 from peer.drivers import psycopg2_session, texts
 from peer.drivers.dsn import parameters
+from peer.drivers.one_at_a_time import OneAtATime
 from peer.drivers.psycopg2_session import INSERT_ELEMENT, INSERT_GEO, INSERT_UNNEST, SELECT_GEO, SELECT_KEYS
 from peer.failure import not_supported
 from peer.job import Job
@@ -23,7 +24,7 @@ def check(job: Job) -> None:
         )
 
 
-class Session:
+class Session(OneAtATime):
     """One connection; in asynchronous mode it is always in autocommit."""
 
     @classmethod
@@ -49,21 +50,6 @@ class Session:
     async def commit(self) -> None:
         """Commits it."""
         await self._execute("COMMIT")
-
-    async def find(self, line: Line, begin: bool) -> tuple[list[int], list[int]]:
-        """See work.py."""
-        if begin:
-            await self.begin()
-        places = await self._place(line)
-        return places, await self._keys(line.segment)
-
-    async def find_all(self, lines: Sequence[Line], begin: bool) -> list[tuple[list[int], list[int]]]:
-        """See work.py."""
-        if begin:
-            await self.begin()
-        places = [await self._place(line) for line in lines]
-        keys = {segment: await self._keys(segment) for segment in {line.segment for line in lines}}
-        return [(place, keys[line.segment]) for place, line in zip(places, lines)]
 
     async def _place(self, line: Line) -> list[int]:
         await self._execute(SELECT_GEO, (line.file_id, line.logrecno, line.stusab))

@@ -17,6 +17,7 @@ from peer.census.line import Line
 from peer.drivers import texts
 from peer.drivers.dsn import CONNECT_TIMEOUT, parameters
 from peer.drivers.numeric import Numerics
+from peer.drivers.one_at_a_time import OneAtATime
 from peer.failure import not_supported
 from peer.job import Job
 
@@ -29,7 +30,7 @@ def check(job: Job) -> None:
         raise not_supported("asyncpg's executemany is one transaction: ask for commit record or chunk")
 
 
-class Session:
+class Session(OneAtATime):
     """One connection."""
 
     @classmethod
@@ -85,21 +86,6 @@ class Session:
     async def commit(self) -> None:
         """Commits it."""
         await self._connection.execute("COMMIT")
-
-    async def find(self, line: Line, begin: bool) -> tuple[list[int], list[int]]:
-        """See work.py."""
-        if begin:
-            await self.begin()
-        places = await self._place(line)
-        return places, await self._keys(line.segment)
-
-    async def find_all(self, lines: Sequence[Line], begin: bool) -> list[tuple[list[int], list[int]]]:
-        """See work.py; the driver has one request under way at a time."""
-        if begin:
-            await self.begin()
-        places = [await self._place(line) for line in lines]
-        keys = {segment: await self._keys(segment) for segment in {line.segment for line in lines}}
-        return [(place, keys[line.segment]) for place, line in zip(places, lines)]
 
     async def _place(self, line: Line) -> list[int]:
         return [row[0] for row in await self._select_geo.fetch(line.file_id, line.logrecno, line.stusab)]

@@ -4,7 +4,6 @@ The greenlets live in one thread; nothing is monkey-patched, the reader and the 
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -16,7 +15,7 @@ from peer import errors
 from peer.context import Context
 from peer.drivers import psycopg2_session
 from peer.failure import not_supported
-from peer.feed import Feed
+from peer.feed import SharedThreadFeed
 from peer.job import Job
 from peer.schemes import threaded
 
@@ -31,12 +30,11 @@ def check(job: Job) -> None:
         raise not_supported("psycopg2 has no copy where it yields to gevent: ask for another statement, or py-threads")
 
 
-class GeventFeed(Feed):
-    """For workers that are greenlets; the reader is a thread beside their hub."""
+class GeventFeed(SharedThreadFeed):
+    """For workers that are greenlets."""
 
     def __init__(self, room: int, stopped: Callable[[], bool]) -> None:
         super().__init__(room, stopped)
-        self._waiting: deque[Any] = deque()
         self._watcher: Any = None
 
     def attach(self) -> None:
@@ -47,31 +45,20 @@ class GeventFeed(Feed):
 
     def take(self, most: int) -> list[Any] | None:
         """The next record, with those behind it up to `most`; None when the phase is over."""
-        while not self._stopped():
-            ended = self._ended
-            record = self._pop()
-            if record is not None:
-                return self._more(record, most)
-            if ended:
-                return None
-            self.hungry = 1
-            if self._records or self._ended:  # put before `hungry` was seen
-                continue
+        while True:
+            wait, taken = self._look(most)
+            if not wait:
+                return taken
             waiter = Waiter()
             self._waiting.append(waiter)
             waiter.get()
-        return None
 
     def _wake(self, count: int | None) -> None:
         if self._watcher is not None:
             self._watcher.send()  # libev's one call that other threads may make
 
-    def _wake_waiting(self) -> None:
-        waiting = self._waiting
-        count = len(waiting) if self._ended else min(len(self._records), len(waiting))
-        for _ in range(count):
-            waiting.popleft().switch(None)
-        self.hungry = 1 if waiting else 0
+    def _resume(self, waiter: Any) -> None:
+        waiter.switch(None)
 
 
 FEED = GeventFeed

@@ -1,0 +1,34 @@
+"""Look-ups by an awaited driver that has one request under way at a time."""
+
+from collections.abc import Sequence
+
+from peer.census.line import Line
+
+
+class OneAtATime:
+    """For a session that has `begin`, `_place` and `_keys`."""
+
+    async def begin(self) -> None:
+        """Begins a transaction."""
+        raise NotImplementedError
+
+    async def _place(self, line: Line) -> list[int]:
+        raise NotImplementedError
+
+    async def _keys(self, segment: int) -> list[int]:
+        raise NotImplementedError
+
+    async def find(self, line: Line, begin: bool) -> tuple[list[int], list[int]]:
+        """See work.py."""
+        if begin:
+            await self.begin()
+        places = await self._place(line)
+        return places, await self._keys(line.segment)
+
+    async def find_all(self, lines: Sequence[Line], begin: bool) -> list[tuple[list[int], list[int]]]:
+        """See work.py."""
+        if begin:
+            await self.begin()
+        places = [await self._place(line) for line in lines]
+        keys = {segment: await self._keys(segment) for segment in {line.segment for line in lines}}
+        return [(place, keys[line.segment]) for place, line in zip(places, lines)]
