@@ -181,10 +181,26 @@ revision() {
   echo "$commit"
 }
 
+# What the working tree has beyond its commit, for whoever gets a series made with it (\`lab bundle --include-diff\`).
+# A clean tree, or none, gives an empty file: the image's layer stays the same.
+difference() {
+  local index; index=$(mktemp) || return 1
+  if git rev-parse HEAD >/dev/null 2>&1 && [ -n "$(git status --porcelain)" ]; then
+    cp "$(git rev-parse --git-path index)" "$index" &&
+      GIT_INDEX_FILE=$index git add --all --intent-to-add && GIT_INDEX_FILE=$index git diff --binary HEAD
+  fi
+  rm -f "$index"
+}
+
+sum() { if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d' ' -f1; }
+
+# lock TARGET: SHA-256 of the file that pins what is in it.
+lock() { case $1 in python) sum docker/python/requirements.txt ;; db) ;; *) sum Cargo.lock ;; esac; }
+
 build_target() {
   docker build -f docker/Dockerfile --target "$1" -t "ingest-lab-$1:$INGEST_LAB_TAG" "${build_args[@]}" \
     --build-arg DEBIAN_IMAGE="$debian" --build-arg POSTGRES_IMAGE="$postgres" --build-arg RUST_IMAGE="$rust" \
-    --build-arg BASE="$base" --build-arg REVISION="$revision" --build-arg VERSION="$version" .
+    --build-arg BASE="$base" --build-arg REVISION="$revision" --build-arg VERSION="$version" --build-arg LOCK="$(lock "$1")" .
 }
 
 main() {
@@ -209,6 +225,7 @@ main() {
   fi
 
   revision=$(revision) version=$(sed -n 's/^version *= *"\([^"]*\)".*/\1/p' Cargo.toml | head -n 1)
+  difference > target/tree.diff
   local target
   step "db" build_target db
   if have "ingest-lab-ingester:$INGEST_LAB_TAG"; then step "ingester" build_target ingester

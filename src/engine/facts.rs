@@ -1,6 +1,6 @@
 //! What the engine says of itself and of images, for the record of every run.
 
-use super::{Engine, Stack, label, refused};
+use super::{Container, Engine, Stack, label, refused};
 use crate::wire::setup::{EngineFacts, ImageFacts};
 use anyhow::Result;
 
@@ -18,6 +18,7 @@ impl Engine {
             architecture: info.architecture.unwrap_or_default(),
             processors: info.ncpu.unwrap_or_default(),
             memory: info.mem_total.unwrap_or_default(),
+            storage: info.driver.unwrap_or_default(),
         })
     }
 }
@@ -39,6 +40,12 @@ impl Stack {
             base: labels.get(label::BASE).cloned().unwrap_or_else(|| "unknown".into()),
             labels: labels.into_iter().collect(),
         })
+    }
+
+    /// The version of compose that made a container; none where something else did.
+    pub async fn compose_version(&self, container: &Container) -> Result<Option<String>> {
+        let found = self.inspect(container).await?;
+        Ok(found.config.and_then(|config| config.labels).and_then(|mut labels| labels.remove(label::COMPOSE)))
     }
 
     /// The engine this stack runs on.

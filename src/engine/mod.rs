@@ -65,6 +65,12 @@ pub mod label {
     pub const PROJECT: &str = "com.docker.compose.project";
     /// Compose's own: the service.
     pub const SERVICE: &str = "com.docker.compose.service";
+    /// Compose's own: its version.
+    pub const COMPOSE: &str = "com.docker.compose.version";
+    /// On an image: SHA-256 of the lock file that pins what is in it.
+    pub const LOCK: &str = "ingest-lab.lock";
+    /// On an image: the commit it was built from, `-dirty` behind it where there was more.
+    pub const REVISION: &str = "org.opencontainers.image.revision";
     /// Compose's own: the network's key in the file.
     pub const NETWORK: &str = "com.docker.compose.network";
 }

@@ -11,10 +11,10 @@ use crate::model::Part;
 use crate::model::cell::Cell;
 use crate::model::profiles::Profiles;
 use crate::report;
-use crate::wire::SCHEMA;
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::forecast::Forecast;
 use crate::wire::record::{Outcome, RunRecord};
+use crate::wire::{Line, SCHEMA};
 use anyhow::Result;
 use std::time::Instant;
 
@@ -22,6 +22,9 @@ use std::time::Instant;
 pub trait Keep {
     /// Keeps a run for good.
     fn keep(&mut self, record: &RunRecord) -> Result<()>;
+
+    /// Keeps everything an ingester said in a run, as it said it.
+    fn hear(&mut self, run: usize, attempt: u32, lines: &[Line]) -> Result<()>;
 
     /// Keeps what a run is expected to do, before it begins.
     fn foretell(&mut self, run: usize, forecast: &Forecast) -> Result<()>;
@@ -139,8 +142,13 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
     async fn attempt(&mut self, step: &Step, attempt: u32, before: &[RunRecord]) -> Result<RunRecord> {
         let forecast = self.foretell(step, before)?;
         let mut conditions = self.stage.prepare(step).await?;
-        let progress = &mut *self.progress;
-        let outcome = self.stage.ingest(step, &mut conditions, self.stop, &mut |line| progress.heard(line)).await?;
+        let (progress, mut lines) = (&mut *self.progress, Vec::new());
+        let mut heard = |line: &Line| {
+            progress.heard(line);
+            lines.push(line.clone());
+        };
+        let outcome = self.stage.ingest(step, &mut conditions, self.stop, &mut heard).await?;
+        self.keep.hear(step.run, attempt, &lines)?;
         let mut record = RunRecord {
             schema: SCHEMA,
             series: self.names.series.clone(),

@@ -8,15 +8,16 @@ use super::stack_stage::StackStage;
 use super::stage::Stage;
 use super::stop::Stop;
 use super::{StackConfig, data, links, reporting};
-use crate::engine::Stack;
+use crate::analysis::Analysis;
+use crate::engine::{Stack, label};
 use crate::model::{Part, Program, units};
 use crate::report::Screen;
 use crate::series::{Folder, RESULTS};
-use crate::wire::SCHEMA;
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::forecast::Forecast;
 use crate::wire::record::RunRecord;
 use crate::wire::setup::Setup;
+use crate::wire::{Line, SCHEMA};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,9 @@ use std::time::Duration;
 
 /// How long putting things back may take when an end at once was asked for.
 const LAST_SWEEP: Duration = Duration::from_secs(10);
+
+/// Behind the revision of images that were built from more than a commit.
+const DIRTY: &str = "-dirty";
 
 /// What `lab run` is told.
 #[derive(Debug, Clone)]
@@ -142,6 +146,10 @@ pub(super) async fn play(stack: &Stack, wanted: &Wanted, stop: &Stop) -> Result<
         links: &links,
     };
     let played = player.play(&steps, records).await;
+    if let Some(noise) = Analysis::of(&played.records).noise {
+        let setup = Setup { noise_floor: Some(noise.floor), ..folder.setup()? };
+        folder.save_setup(&setup)?;
+    }
     Ok((folder, played))
 }
 
@@ -166,7 +174,7 @@ async fn begin(
     let mut programs = BTreeSet::from([Program::Ingester]);
     programs.extend(experiment.cells().iter().map(|cell| cell.scheme.program()));
     stage.begin(&name, volume, &programs).await?;
-    let setup = setup(stage);
+    let setup = setup(stage).await?;
     let (folder, records) = match &wanted.earlier {
         Some(folder) => (folder.clone(), same_setup(folder, &setup)?),
         None => (new_folder(wanted, &setup)?, Vec::new()),
@@ -197,17 +205,30 @@ fn same_setup(folder: &Folder, now: &Setup) -> Result<Vec<RunRecord>> {
     Err(Failure::new(Exit::Usage, message).into())
 }
 
-fn setup(stage: &StackStage) -> Setup {
+async fn setup(stage: &StackStage) -> Result<Setup> {
     let conditions = stage.conditions().clone();
-    Setup {
+    // All of a stack's images are built together; one that was not differs in its own label, which is kept, too.
+    let mut revisions = conditions.images.iter().filter_map(|image| image.labels.get(label::REVISION));
+    let revision = revisions.clone().next().map_or("unknown", String::as_str);
+    let locks = conditions.images.iter().filter_map(|image| {
+        let sum = image.labels.get(label::LOCK).filter(|sum| !sum.is_empty())?;
+        Some((image.role.clone(), sum.clone()))
+    });
+    Ok(Setup {
         schema: SCHEMA,
+        revision: revision.trim_end_matches(DIRTY).into(),
+        dirty: revisions.any(|revision| revision.ends_with(DIRTY)),
+        locks: locks.collect(),
+        compose: stage.compose().await?,
+        machine: conditions.machine,
+        noise_floor: None,
         program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).into(),
         engine: conditions.engine,
         images: conditions.images,
         forwarding: conditions.link.as_ref().map(|link| link.forwarding),
         backend: conditions.link.as_ref().map(|link| link.emulation.backend),
         data: conditions.data,
-    }
+    })
 }
 
 /// The answer on standard output, where it is on standard error; the whole report in the series' folder.
@@ -244,6 +265,10 @@ impl Keep for Folder {
 
     fn foretell(&mut self, run: usize, forecast: &Forecast) -> Result<()> {
         self.save_forecast(run, forecast)
+    }
+
+    fn hear(&mut self, run: usize, attempt: u32, lines: &[Line]) -> Result<()> {
+        self.save_events(run, attempt, lines)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::model::units;
 use crate::wire::conditions::Conditions;
 use crate::wire::emulation::Fidelity;
 use crate::wire::record::RunRecord;
-use crate::wire::setup::{EngineFacts, ImageFacts, LinkStatus};
+use crate::wire::setup::{EngineFacts, ImageFacts, LinkStatus, MachineFacts};
 use std::collections::BTreeMap;
 
 /// What of a checksum tells it from another, characters.
@@ -15,7 +15,7 @@ const ENOUGH: usize = 12;
 pub(super) fn setup(records: &[RunRecord]) -> Vec<Fact> {
     let Some(last) = records.iter().max_by_key(|run| (run.run, run.attempt)) else { return Vec::new() };
     let found = &last.conditions;
-    let mut facts = engine(&found.engine);
+    let mut facts = engine(&found.engine, &found.machine);
     facts.extend(found.images.iter().map(image));
     facts.extend(found.link.iter().flat_map(way));
     facts.extend(settings(records));
@@ -31,8 +31,12 @@ fn listed(parts: impl IntoIterator<Item = (&'static str, String)>) -> Option<Str
     (!all.is_empty()).then(|| all.join(", "))
 }
 
-fn engine(found: &EngineFacts) -> Vec<Fact> {
-    let processors = if found.processors > 0 { format!("{} processors", found.processors) } else { String::new() };
+fn engine(found: &EngineFacts, below: &MachineFacts) -> Vec<Fact> {
+    let processors = match (found.processors, below.processor.as_str()) {
+        (0, model) => model.to_owned(),
+        (count, "") => format!("{count} processors"),
+        (count, model) => format!("{count} × {model}"),
+    };
     let memory = u64::try_from(found.memory).ok().filter(|memory| *memory > 0);
     let engine = [("", found.version.clone()), ("API ", found.api.clone()), ("cgroup ", found.cgroup.clone())];
     let machine = [
@@ -41,8 +45,20 @@ fn engine(found: &EngineFacts) -> Vec<Fact> {
         ("", found.architecture.clone()),
         ("", processors),
         ("", memory.map(units::bytes).unwrap_or_default()),
+        ("clock ", below.clocksource.clone()),
     ];
-    let told = [("engine", listed(engine)), ("machine", listed(machine))];
+    let writes = below.synced_writes.map(|rate| format!("{} synced 8 KiB writes/s", units::number(rate)));
+    let disk = [
+        ("", below.filesystem.clone()),
+        ("engine's storage ", found.storage.clone()),
+        ("", writes.unwrap_or_default()),
+    ];
+    let tcp = [
+        ("", below.congestion.clone()),
+        ("receive buffer ", below.receive_buffer.clone()),
+        ("send buffer ", below.send_buffer.clone()),
+    ];
+    let told = [("engine", listed(engine)), ("machine", listed(machine)), ("disk", listed(disk)), ("TCP", listed(tcp))];
     told.into_iter().filter_map(|(about, text)| Some(fact(about, text?))).collect()
 }
 

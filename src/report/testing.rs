@@ -12,7 +12,7 @@ use crate::wire::emulation::{Counters, RejectedBackend};
 use crate::wire::forecast::Forecast;
 use crate::wire::measured::{LinkMeasured, Quantiles};
 use crate::wire::record::{Outcome, RunRecord};
-use crate::wire::setup::{EngineFacts, Forwarding, ImageFacts};
+use crate::wire::setup::{EngineFacts, Forwarding, ImageFacts, MachineFacts};
 use crate::wire::{Steady, testing};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -248,6 +248,16 @@ fn conditions(cell: &Cell, normal: &mut impl FnMut() -> f64) -> Conditions {
             architecture: "x86_64".into(),
             processors: 2,
             memory: 8 << 30,
+            storage: "overlay2".into(),
+        },
+        machine: MachineFacts {
+            processor: "AMD EPYC 7763 64-Core Processor".into(),
+            clocksource: "tsc".into(),
+            filesystem: "ext2/ext3".into(),
+            synced_writes: Some(1_240.0),
+            congestion: "cubic".into(),
+            receive_buffer: "4096 131072 6291456".into(),
+            send_buffer: "4096 16384 4194304".into(),
         },
         images: ["db", "link", "ingester", "lab"].map(image).into(),
         link: Some(link),

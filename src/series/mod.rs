@@ -1,5 +1,6 @@
 //! The folder of a series: one file a run, each whole or not there. The only place that writes results.
 
+use crate::wire::Line;
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::forecast::Forecast;
 use crate::wire::record::RunRecord;
@@ -60,11 +61,17 @@ impl Folder {
     pub fn save(&self, record: &RunRecord) -> Result<()> {
         let mut json = serde_json::to_vec_pretty(record).context("write the run's record")?;
         json.push(b'\n');
-        let name = match record.attempt {
-            0 | 1 => format!("run-{:03}.json", record.run),
-            attempt => format!("run-{:03}-{attempt}.json", record.run),
-        };
-        self.write(&name, &json)
+        self.write(&format!("{}.json", name_of(record.run, record.attempt)), &json)
+    }
+
+    /// Keeps what an ingester said in a run, a line an event: everything else that is told of it follows from here.
+    pub fn save_events(&self, run: usize, attempt: u32, lines: &[Line]) -> Result<()> {
+        let mut text = Vec::new();
+        for line in lines {
+            serde_json::to_writer(&mut text, line).context("write the run's events")?;
+            text.push(b'\n');
+        }
+        self.write(&format!("{}.events.jsonl", name_of(run, attempt)), &text)
     }
 
     /// Keeps what a run is expected to do: written before it begins, and never again.
@@ -149,6 +156,14 @@ impl Folder {
         written().map_err(|error| {
             cannot_write(&std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))).into()
         })
+    }
+}
+
+/// What the files of a run are called, without what they hold.
+fn name_of(run: usize, attempt: u32) -> String {
+    match attempt {
+        0 | 1 => format!("run-{run:03}"),
+        attempt => format!("run-{run:03}-{attempt}"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The conditions a run ran under: what was asked for next to what was found, and what preparing it took.
 
 use super::measured::{LinkMeasured, Quantiles};
-use super::setup::{EngineFacts, ImageFacts, LinkStatus};
+use super::setup::{EngineFacts, ImageFacts, LinkStatus, MachineFacts};
 use super::spin::Spin;
 use super::watched::Observed;
 use crate::model::limits::Cpus;
@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub struct Conditions {
     /// The container engine and the machine.
     pub engine: EngineFacts,
+    /// The machine as the database's container sees it.
+    #[serde(default)]
+    pub machine: MachineFacts,
     /// The images that took part.
     pub images: Vec<ImageFacts>,
     /// The way through the link: what was set, by what, and what it counted until the run's end.

@@ -25,6 +25,29 @@ pub struct EngineFacts {
     pub processors: i64,
     /// Memory the engine sees, bytes.
     pub memory: i64,
+    /// How the engine stores images and containers: `overlay2`.
+    #[serde(default)]
+    pub storage: String,
+}
+
+/// The machine as a container of the stack sees it: the same one whether or not the lab runs there. What it doesn't
+/// tell stays empty.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MachineFacts {
+    /// The processors' model.
+    pub processor: String,
+    /// What the kernel tells the time by: `tsc`, `kvm-clock`.
+    pub clocksource: String,
+    /// The file system under the database's files.
+    pub filesystem: String,
+    /// Writes of 8 KiB that its disk took a second, each awaited until it was safe (`O_DSYNC`), one after the other.
+    pub synced_writes: Option<f64>,
+    /// TCP congestion control as the kernel has it.
+    pub congestion: String,
+    /// TCP's receive buffer: least, usual and most, bytes.
+    pub receive_buffer: String,
+    /// TCP's send buffer, likewise.
+    pub send_buffer: String,
 }
 
 /// One image as the engine has it.
@@ -123,29 +146,78 @@ pub struct Setup {
     pub backend: Option<Backend>,
     /// Checksum of the data files.
     pub data: String,
+    /// The commit the images were built from; `unknown` where they were built from no repository.
+    #[serde(default)]
+    pub revision: String,
+    /// Whether they were built from more than that commit holds.
+    #[serde(default)]
+    pub dirty: bool,
+    /// SHA-256 of each lock file: what pins the versions of everything that was built.
+    #[serde(default)]
+    pub locks: BTreeMap<String, String>,
+    /// The version of compose that made the stack.
+    #[serde(default)]
+    pub compose: String,
+    /// The machine.
+    #[serde(default)]
+    pub machine: MachineFacts,
+    /// What two identical cells were seen to differ by, as a part of the rate: known at the series' end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise_floor: Option<f64>,
 }
 
 impl Setup {
+    /// Whether both were measured on machines that cannot be told apart: only then are absolute rates compared.
+    pub fn same_machine(&self, other: &Self) -> bool {
+        let of = |setup: &Self| {
+            let engine = &setup.engine;
+            (
+                (engine.architecture.clone(), engine.processors, engine.memory),
+                (engine.kernel.clone(), engine.cgroup.clone()),
+                (setup.machine.processor.clone(), setup.machine.filesystem.clone()),
+            )
+        };
+        of(self) == of(other)
+    }
+
     /// What is different now, a phrase each.
     pub fn differences(&self, now: &Self) -> Vec<String> {
         let (a, b) = (&self.engine, &now.engine);
         let mut pairs = vec![
             ("the lab's version".to_owned(), self.program.clone(), now.program.clone()),
+            ("the revision".into(), self.built_from(), now.built_from()),
             ("the engine's version".into(), a.version.clone(), b.version.clone()),
+            ("the engine's storage".into(), a.storage.clone(), b.storage.clone()),
             ("the cgroup version".into(), a.cgroup.clone(), b.cgroup.clone()),
+            ("compose's version".into(), self.compose.clone(), now.compose.clone()),
+            ("the architecture".into(), a.architecture.clone(), b.architecture.clone()),
+            ("the processor".into(), self.machine.processor.clone(), now.machine.processor.clone()),
             ("the kernel".into(), a.kernel.clone(), b.kernel.clone()),
             ("the number of processors".into(), a.processors.to_string(), b.processors.to_string()),
             ("the memory".into(), a.memory.to_string(), b.memory.to_string()),
+            ("the clock source".into(), self.machine.clocksource.clone(), now.machine.clocksource.clone()),
+            ("the file system".into(), self.machine.filesystem.clone(), now.machine.filesystem.clone()),
+            ("the congestion control".into(), self.machine.congestion.clone(), now.machine.congestion.clone()),
+            ("TCP's receive buffer".into(), self.machine.receive_buffer.clone(), now.machine.receive_buffer.clone()),
+            ("TCP's send buffer".into(), self.machine.send_buffer.clone(), now.machine.send_buffer.clone()),
             ("the forwarding".into(), forwarding(self), forwarding(now)),
             ("the emulation".into(), backend(self), backend(now)),
             ("the data".into(), self.data.clone(), now.data.clone()),
         ];
+        for (name, sum) in &self.locks {
+            let other = now.locks.get(name).cloned().unwrap_or_default();
+            pairs.push((format!("the lock file {name}"), sum.clone(), other));
+        }
         for image in &self.images {
             let other = now.images.iter().find(|other| other.role == image.role).map_or("none", |other| &other.id);
             pairs.push((format!("the image {}", image.role), image.id.clone(), other.to_owned()));
         }
         let differs = pairs.into_iter().filter(|(_, was, is)| was != is);
         differs.map(|(what, was, is)| format!("{what} was {}, is {}", short(&was), short(&is))).collect()
+    }
+
+    fn built_from(&self) -> String {
+        format!("{}{}", self.revision, if self.dirty { " and more" } else { "" })
     }
 }
 
@@ -157,7 +229,69 @@ fn backend(setup: &Setup) -> String {
     setup.backend.map_or_else(|| "none".into(), |backend| backend.to_string())
 }
 
-/// Enough of a checksum to tell it from another.
+/// Enough of a checksum to tell it from another; other text as it is, `unknown` where there is none.
 fn short(text: &str) -> String {
-    text.trim_start_matches("sha256:").chars().take(20).collect()
+    let digits = text.trim_start_matches("sha256:");
+    match digits {
+        "" => "unknown".into(),
+        _ if digits.len() > 20 && digits.chars().all(|digit| digit.is_ascii_hexdigit()) => digits[..20].into(),
+        _ => digits.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setup() -> Setup {
+        let engine = EngineFacts { processors: 2, memory: 8 << 30, kernel: "6.12.0".into(), ..Default::default() };
+        let machine = MachineFacts { processor: "Model A".into(), synced_writes: Some(900.0), ..Default::default() };
+        Setup {
+            schema: super::super::SCHEMA,
+            program: "ingest-lab 0.1.0".into(),
+            engine,
+            images: Vec::new(),
+            forwarding: None,
+            backend: None,
+            data: "sha256:00".into(),
+            revision: "0123456789abcdef0123456789abcdef01234567".into(),
+            dirty: false,
+            locks: [("ingester".to_owned(), "aa".to_owned())].into(),
+            compose: "2.40.0".into(),
+            machine,
+            noise_floor: None,
+        }
+    }
+
+    #[test]
+    fn what_is_measured_of_a_setup_is_no_difference_and_another_processor_is_another_machine() {
+        let was = setup();
+        let mut now = setup();
+        (now.noise_floor, now.machine.synced_writes) = (Some(0.02), Some(1_100.0));
+        assert_eq!(was.differences(&now), Vec::<String>::new());
+        assert!(was.same_machine(&now));
+        now.machine.processor = "Model B".into();
+        assert_eq!(was.differences(&now), ["the processor was Model A, is Model B"]);
+        assert!(!was.same_machine(&now));
+    }
+
+    #[test]
+    fn other_sources_and_other_locks_are_differences_on_the_same_machine() {
+        let was = setup();
+        let now = Setup { dirty: true, locks: BTreeMap::new(), ..setup() };
+        let found = was.differences(&now);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].ends_with("is 0123456789abcdef0123456789abcdef01234567 and more"), "{found:?}");
+        assert_eq!(found[1], "the lock file ingester was aa, is unknown");
+        assert!(was.same_machine(&now));
+    }
+
+    #[test]
+    fn a_setup_of_an_earlier_lab_loads() {
+        let mut json = serde_json::to_value(setup()).unwrap();
+        for later in ["revision", "dirty", "locks", "compose", "machine"] {
+            json.as_object_mut().unwrap().remove(later).unwrap();
+        }
+        assert_eq!(serde_json::from_value::<Setup>(json).unwrap().machine, MachineFacts::default());
+    }
 }

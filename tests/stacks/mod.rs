@@ -102,6 +102,7 @@ impl Stack {
         let mut paths: Vec<_> = std::fs::read_dir(self.folder.path().join("results").join(series))
             .unwrap()
             .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
             .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("run-"))
             .collect();
         paths.sort();

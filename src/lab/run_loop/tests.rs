@@ -7,7 +7,7 @@ use super::*;
 use crate::model::Part;
 use crate::wire::conditions::{Conditions, CpuCheck};
 use crate::wire::testing::{result, wrong};
-use crate::wire::{Interrupt, Line};
+use crate::wire::{Event, Interrupt, Line};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
@@ -60,9 +60,10 @@ impl Stage for Fake {
         step: &Step,
         _conditions: &mut Conditions,
         stop: &Stop,
-        _heard: &mut dyn FnMut(&Line),
+        heard: &mut dyn FnMut(&Line),
     ) -> Result<Outcome> {
         note(&self.diary, format!("ingest {}", step.run));
+        heard(&Line { schema: SCHEMA, seq: 0, at: 0.0, event: Event::Started { program: "ingester test".into() } });
         let failed = |exit: Exit| Outcome::Failed { error: format!("run {} failed", step.run), code: exit.code() };
         Ok(match self.special(step.run) {
             Some(Special::NotSupported) => failed(Exit::NotSupported),
@@ -94,6 +95,11 @@ struct Shelf(Diary);
 impl Keep for Shelf {
     fn keep(&mut self, record: &RunRecord) -> Result<()> {
         note(&self.0, format!("save {}", record.run));
+        Ok(())
+    }
+
+    fn hear(&mut self, run: usize, attempt: u32, lines: &[Line]) -> Result<()> {
+        note(&self.0, format!("hear {run}, attempt {attempt}: {}", lines.len()));
         Ok(())
     }
 
@@ -144,7 +150,7 @@ async fn each_run_is_prepared_ingested_and_saved_before_the_next_and_restored_on
     assert!(played.error.is_none());
     assert!(played.records.iter().all(|record| record.is_valid() == (record.part != Part::WarmUp)));
     let kinds: Vec<&str> = diary.iter().map(|entry| entry.split(' ').next().unwrap()).collect();
-    assert_eq!(kinds.join(" "), ["prepare ingest save"; 7].join(" ") + " restore");
+    assert_eq!(kinds.join(" "), ["prepare ingest hear save"; 7].join(" ") + " restore");
     assert_eq!(saved(&diary), ["0", "1", "2", "3", "4", "5", "6"]);
 }
 
@@ -173,6 +179,7 @@ async fn a_resumed_series_does_what_is_left_and_what_was_cut_short_once_more() {
 async fn a_run_on_a_processor_of_another_speed_is_repeated_once_and_both_are_kept() {
     let (played, diary) = play_with(Some((4, Special::SlowOnce))).await;
     assert_eq!(saved(&diary), ["0", "1", "2", "3", "4", "4", "5", "6"]);
+    assert!(diary.contains(&"hear 4, attempt 2: 1".to_owned()), "{diary:?}");
     let fourth: Vec<_> = played.records.iter().filter(|record| record.run == 4).collect();
     assert_eq!((fourth[0].is_valid(), fourth[1].is_valid(), fourth[1].attempt), (false, true, 2));
 }

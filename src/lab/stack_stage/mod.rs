@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod examine;
+mod machine;
 mod observe;
 mod path;
 mod peer;
@@ -124,6 +125,7 @@ impl StackStage {
             images.push(self.stack.image_facts(program.word(), &self.stack.image(program.word())).await?);
         }
         self.conditions.images = images;
+        self.conditions.machine = self.machine().await?;
         self.conditions.data.clone_from(&data.checksum);
         self.conditions.link = Some(self.link_status().await?);
         let database = self.stack.network("database").await?;
