@@ -42,6 +42,20 @@ pub struct ImageFacts {
     pub labels: BTreeMap<String, String>,
 }
 
+/// An image that a bundle holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedImage {
+    /// What it is the image of: `db`, `link`, `ingester`, `python`, `lab`.
+    pub role: String,
+    /// Its id, a checksum of its contents.
+    pub id: String,
+    /// The name that loading it gives it.
+    pub name: String,
+    /// The processor architecture it is for, in the engine's word: `amd64`.
+    pub architecture: String,
+}
+
 /// How the link passes connections on.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Display, EnumString, IntoStaticStr, VariantArray,
@@ -123,9 +137,39 @@ pub struct Setup {
     pub backend: Option<Backend>,
     /// Checksum of the data files.
     pub data: String,
+    /// The revision that the images were built from; empty where it isn't known.
+    #[serde(default)]
+    pub revision: String,
+    /// Whether the sources had changes that no revision holds.
+    #[serde(default)]
+    pub dirty: bool,
+}
+
+/// The label of an image that holds the revision it was built from.
+const REVISION: &str = "org.opencontainers.image.revision";
+
+/// What images built with changes have at the end of that label.
+const DIRTY: &str = "-dirty";
+
+/// The revision that these images were built from, empty where it isn't known; and whether the sources had changes
+/// that it doesn't hold. Of several builds, the ingester's.
+pub fn revision(images: &[ImageFacts]) -> (String, bool) {
+    let ingester = images.iter().find(|image| image.role == "ingester").or(images.first());
+    let label = ingester.and_then(|image| image.labels.get(REVISION)).map_or("", String::as_str);
+    match label.strip_suffix(DIRTY) {
+        Some(revision) => (revision.into(), true),
+        None => (if label == "unknown" { String::new() } else { label.into() }, false),
+    }
 }
 
 impl Setup {
+    /// The revision it ran on, empty where it isn't known, and whether there were changes besides. Setups that don't
+    /// say so have it on their images.
+    pub fn sources(&self) -> (String, bool) {
+        let (revision, dirty) = revision(&self.images);
+        if self.revision.is_empty() { (revision, self.dirty || dirty) } else { (self.revision.clone(), self.dirty) }
+    }
+
     /// What is different now, a phrase each.
     pub fn differences(&self, now: &Self) -> Vec<String> {
         let (a, b) = (&self.engine, &now.engine);
@@ -133,6 +177,7 @@ impl Setup {
             ("the lab's version".to_owned(), self.program.clone(), now.program.clone()),
             ("the engine's version".into(), a.version.clone(), b.version.clone()),
             ("the cgroup version".into(), a.cgroup.clone(), b.cgroup.clone()),
+            ("the architecture".into(), a.architecture.clone(), b.architecture.clone()),
             ("the kernel".into(), a.kernel.clone(), b.kernel.clone()),
             ("the number of processors".into(), a.processors.to_string(), b.processors.to_string()),
             ("the memory".into(), a.memory.to_string(), b.memory.to_string()),
