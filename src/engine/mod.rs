@@ -11,6 +11,7 @@ mod confined;
 mod data;
 mod facts;
 mod files;
+mod images;
 mod ingester;
 mod limits;
 mod responder;
