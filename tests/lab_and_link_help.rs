@@ -16,6 +16,8 @@ fn lab_explains_itself() {
     insta::assert_snapshot!("lab", help("lab", &["--help"]));
     insta::assert_snapshot!("lab-run", help("lab", &["run", "--help"]));
     insta::assert_snapshot!("lab-report", help("lab", &["report", "--help"]));
+    insta::assert_snapshot!("lab-bundle", help("lab", &["bundle", "--help"]));
+    insta::assert_snapshot!("lab-verify", help("lab", &["verify", "--help"]));
     insta::assert_snapshot!("lab-doctor", help("lab", &["doctor", "--help"]));
 }
 
@@ -64,4 +66,18 @@ fn a_series_that_is_not_there_is_a_usage_error_and_no_engine_is_asked() {
     let output = command.args(["report", "2015-01-01-quick", "--html"]).assert().code(2);
     let said = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
     assert_eq!(said, "lab: there is no series 2015-01-01-quick in results: `lab list` shows them\n");
+}
+
+#[test]
+fn a_file_that_is_no_bundle_has_an_exit_code_of_its_own_and_no_engine_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("quick.zip"), "PK").unwrap();
+    for verb in [["verify", "quick.zip"], ["report", "quick.zip"], ["run", "quick.zip"]] {
+        let mut command = Command::cargo_bin("lab").unwrap();
+        command.current_dir(folder.path()).env("DOCKER_HOST", "unix:///nowhere.sock");
+        let output = command.args(verb).assert().code(9);
+        let said = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+        let expected = "lab: quick.zip: is no bundle, or not all of one: copy it once more from where it was made\n";
+        assert_eq!(said, expected);
+    }
 }

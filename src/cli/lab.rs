@@ -2,7 +2,9 @@
 
 use super::screen;
 use super::words::word;
-use crate::lab::{self, DiagnoseConfig, Form, Overrides, PeerConfig, ReportConfig, RunConfig, StackConfig};
+use crate::lab::{
+    self, BundleConfig, DiagnoseConfig, Form, Overrides, PeerConfig, ReportConfig, RunConfig, StackConfig,
+};
 use crate::model::cell::Cell;
 use crate::model::limits::Cpus;
 use crate::model::{Backend, Commit, Placement, Scheme, Statement};
@@ -15,7 +17,7 @@ use std::path::PathBuf;
 const EXITS: &str = "Results go to results/<date>-<experiment>/, a file a run, with report.html and report.md.
 
 Exit codes: 0 done and verified · 2 usage · 4 data · 5 database · 6 not verified · 7 engine or stack · \
-8 another lab is using the stack · 130 interrupted";
+8 another lab is using the stack · 9 bundle · 130 interrupted";
 
 /// Runs the same ingest under every scheme, in containers, and says what came of it.
 #[derive(Debug, Parser)]
@@ -53,7 +55,7 @@ struct StackArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Run an experiment
+    /// Run an experiment, or a bundle's again
     Run(Box<Run>),
     /// Show what an experiment would run: cells, order, minutes, disk
     Plan(Box<Experiment>),
@@ -61,6 +63,10 @@ enum Verb {
     Diagnose(Diagnose),
     /// Say what a series showed: the answer, the figures, why to believe them
     Report(Report),
+    /// Make one file of a series, for others to verify, read and run again
+    Bundle(Bundle),
+    /// Check a bundle: that nothing changed, and that its report follows from its runs
+    Verify(Verify),
     /// Show experiments, schemes, statement kinds, series and what is running
     List,
     /// Say what this machine can measure, what is missing, and what would disturb
@@ -111,9 +117,39 @@ struct Doctor {
 }
 
 #[derive(Debug, Args)]
-struct Report {
+struct Bundle {
     /// A series' name (`lab list` shows them), or its folder
     series: String,
+    /// Where the bundle goes [default: SERIES.zip]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Put in the data that it ran on
+    #[arg(long)]
+    with_data: bool,
+    /// Put in the images that it ran on, for a colleague without the net: about a gigabyte
+    #[arg(long)]
+    with_images: bool,
+    /// Put in the changes of the sources that no revision holds: a series that ran on some is refused without
+    #[arg(long)]
+    include_diff: bool,
+    /// Bundle a series that is not finished as it is
+    #[arg(long)]
+    partial: bool,
+}
+
+#[derive(Debug, Args)]
+struct Verify {
+    /// A bundle
+    file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Report {
+    /// A series' name (`lab list` shows them), its folder, or a bundle
+    series: String,
+    /// Analyse a bundle's runs anew, instead of showing the report that its makers put in
+    #[arg(long)]
+    reanalyze: bool,
     #[command(flatten)]
     form: ReportForm,
     /// Write it to a file instead of standard output
@@ -141,7 +177,7 @@ struct ReportForm {
 
 #[derive(Debug, Args)]
 struct Experiment {
-    /// An experiment's name, or its TOML file
+    /// An experiment's name, or its TOML file; to run again, a bundle
     #[arg(default_value = "quick")]
     experiment: String,
     /// Schemes instead of the experiment's
@@ -205,6 +241,8 @@ async fn run(cli: Cli) -> Result<()> {
         }
         Verb::Diagnose(diagnose) => lab::diagnose(&diagnose.config(stack)).await,
         Verb::Report(report) => lab::report(&report.config()),
+        Verb::Bundle(bundle) => lab::bundle(&bundle.config(stack)).await,
+        Verb::Verify(verify) => lab::verify(&verify.file),
         Verb::List => lab::list(&stack).await,
         Verb::Doctor(doctor) => doctor.run(stack).await,
         Verb::Clean => lab::clean(&stack).await,
@@ -238,6 +276,13 @@ impl Doctor {
     }
 }
 
+impl Bundle {
+    fn config(self, stack: StackConfig) -> BundleConfig {
+        let Self { series, output, with_data, with_images, include_diff, partial } = self;
+        BundleConfig { stack, series, output, with_data, with_images, include_diff, partial }
+    }
+}
+
 impl Report {
     fn config(self) -> ReportConfig {
         let forms = [
@@ -252,7 +297,7 @@ impl Report {
             Some(_) => Form::Terminal(crate::report::Screen::PLAIN),
             None => Form::Terminal(screen()),
         });
-        ReportConfig { series: self.series, form, output: self.output }
+        ReportConfig { series: self.series, reanalyze: self.reanalyze, form, output: self.output }
     }
 }
 

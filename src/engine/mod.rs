@@ -11,6 +11,7 @@ mod confined;
 mod data;
 mod facts;
 mod files;
+mod images;
 mod ingester;
 mod limits;
 mod responder;
@@ -69,8 +70,6 @@ pub mod label {
     pub const COMPOSE: &str = "com.docker.compose.version";
     /// On an image: SHA-256 of the lock file that pins what is in it.
     pub const LOCK: &str = "ingest-lab.lock";
-    /// On an image: the commit it was built from, `-dirty` behind it where there was more.
-    pub const REVISION: &str = "org.opencontainers.image.revision";
     /// Compose's own: the network's key in the file.
     pub const NETWORK: &str = "com.docker.compose.network";
 }

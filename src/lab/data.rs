@@ -32,6 +32,17 @@ pub fn find(folder: &Path, scratch: &Path) -> Result<(DataSet, String)> {
     Ok((DataSet::of(files)?, said))
 }
 
+/// The data set of this checksum, if it is at hand: what is in `folder`, else what would be generated.
+pub fn with_checksum(folder: &Path, scratch: &Path, checksum: &str) -> Result<Option<DataSet>> {
+    // What is in the folder may be in no order: then it is not the data of any series.
+    let here = find(folder, scratch).ok().map(|(data, _)| data).filter(|data| data.checksum == checksum);
+    if here.is_some() {
+        return Ok(here);
+    }
+    let (data, _) = generated(scratch)?;
+    Ok(Some(data).filter(|data| data.checksum == checksum))
+}
+
 fn generated(scratch: &Path) -> Result<(DataSet, String)> {
     let spec = GenerateSpec { geo_records: RECORDS, lines: RECORDS, ..Default::default() };
     let files = generate(&spec, scratch).context("generate the default data")?;

@@ -6,6 +6,7 @@
 //! ```
 //! It speaks to containers through `engine` and to the database through `db`, never itself.
 
+mod bundling;
 mod calibration;
 mod data;
 mod diagnose;
@@ -17,31 +18,40 @@ mod peer;
 mod placement;
 mod plan;
 mod progress;
+mod replay;
 mod reporting;
 mod run_loop;
 mod session;
 mod stack_stage;
 mod stage;
+mod standing;
 mod stop;
 #[cfg(test)]
 mod testing;
 mod verbs;
+mod verify;
 
+pub use bundling::{BundleConfig, bundle};
 pub use calibration::calibrate;
 pub use diagnose::{DiagnoseConfig, diagnose};
 pub use doctor::doctor;
 pub use experiment::{CellSpan, EXPERIMENTS, Experiment, Overrides, StopRule};
 pub use peer::{PeerConfig, check_peer};
 pub use plan::{Estimate, Step, estimate, fit, plan, shorten};
+pub use replay::compare_after_replay;
 pub use reporting::{Form, ReportConfig, report};
 pub use session::{RunConfig, run};
 pub use stack_stage::Capacity;
 pub use stage::Stage;
 pub use stop::{Asked, Stop};
 pub use verbs::{clean, list, show_plan};
+pub use verify::verify;
 
 use crate::engine::{Engine, Stack};
 use anyhow::Result;
+
+/// Name and version of the lab.
+const PROGRAM: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
 
 /// Which stack: a compose project and its images.
 #[derive(Debug, Clone)]

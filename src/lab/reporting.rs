@@ -1,8 +1,9 @@
 //! `lab report`: a series' folder as a report. And what a run leaves in the folder at its end.
 
+use super::PROGRAM;
 use super::experiment::Experiment;
 use crate::report::{Report, Screen, Source};
-use crate::series::{Folder, RESULTS};
+use crate::series::{self, Folder, RESULTS};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::record::RunRecord;
 use anyhow::Result;
@@ -24,18 +25,32 @@ pub enum Form {
     Json,
 }
 
+impl Form {
+    /// The file of a bundle that is this form's report; none where it always is made anew.
+    fn file(self) -> Option<&'static str> {
+        match self {
+            Self::Html => Some("report.html"),
+            Self::Markdown => Some("report.md"),
+            Self::Json => Some("report.json"),
+            Self::Terminal(_) | Self::Csv => None,
+        }
+    }
+}
+
 /// What `lab report` is told.
 #[derive(Debug, Clone)]
 pub struct ReportConfig {
-    /// A series' name or folder.
+    /// A series' name or folder, or a bundle.
     pub series: String,
+    /// Whether a bundle's runs are analysed anew, instead of showing the report that was bundled with them.
+    pub reanalyze: bool,
     /// What it shall look like.
     pub form: Form,
     /// Where it goes; standard output unless said.
     pub output: Option<PathBuf>,
 }
 
-/// Reports a series from its folder; needs no engine.
+/// Reports a series from its folder or a bundle; needs no engine.
 pub fn report(config: &ReportConfig) -> Result<()> {
     let text = text(Path::new(RESULTS), config)?;
     match &config.output {
@@ -56,13 +71,27 @@ pub fn print(text: &str) -> Result<()> {
 }
 
 fn text(results: &Path, config: &ReportConfig) -> Result<String> {
-    let folder = Folder::open(results, &config.series)?;
+    let opened = series::open(results, &config.series)?;
+    if let Some(bundle) = opened.bundle() {
+        let maker = &bundle.manifest().program;
+        let kept = config.form.file().filter(|_| !config.reanalyze);
+        if let Some(text) = kept.map(|name| bundle.text(name)).transpose()?.flatten() {
+            eprintln!("the report as {maker} made it with the bundle (--reanalyze makes it anew)");
+            return Ok(text);
+        }
+        eprintln!("analysed anew by {PROGRAM}, over the runs that {maker} bundled");
+    }
+    told(&opened, |report| formed(report, config.form))
+}
+
+/// What `tell` makes of a series' report, from what is in its folder.
+pub(super) fn told<T>(folder: &Folder, tell: impl FnOnce(&Report<'_>) -> T) -> Result<T> {
     let runs = folder.runs()?;
     let experiment = runs.first().map_or_else(|| folder.name().to_owned(), |run| run.experiment.clone());
     // An experiment that this version cannot read any more still has runs to report.
     let question = folder.experiment().ok().and_then(|text| Experiment::parse(&experiment, &text).ok());
     let question = question.map_or_else(|| experiment.clone(), |experiment| experiment.question);
-    Ok(view(&folder, &experiment, &question, &runs, |report| formed(report, config.form)))
+    Ok(view(folder, &experiment, &question, &runs, tell))
 }
 
 fn formed(report: &Report<'_>, form: Form) -> String {
@@ -83,7 +112,7 @@ fn view<T>(
     records: &[RunRecord],
     tell: impl FnOnce(&Report<'_>) -> T,
 ) -> T {
-    let path = folder.path().display().to_string();
+    let path = series::place(folder.name());
     tell(&Report::of(Source { series: folder.name(), experiment, question, records, path: &path }))
 }
 
@@ -120,7 +149,7 @@ mod tests {
     }
 
     fn of(results: &Path, form: Form) -> Result<String> {
-        let config = ReportConfig { series: "results/2026-11-20-test".into(), form, output: None };
+        let config = ReportConfig { series: "results/2026-11-20-test".into(), form, output: None, reanalyze: false };
         text(results, &config)
     }
 

@@ -197,7 +197,7 @@ fn rtt(links: &Profiles, cell: &Cell) -> Option<f64> {
 }
 
 /// Whether a step's run was brought to its end: what was cut short is done again.
-fn is_done(records: &[RunRecord], step: &Step) -> bool {
+pub(super) fn is_done(records: &[RunRecord], step: &Step) -> bool {
     records.iter().any(|record| record.run == step.run && !record.was_interrupted() && fatal(&record.outcome).is_none())
 }
 

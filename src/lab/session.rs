@@ -1,22 +1,24 @@
-//! `lab run`: a new series, or the rest of one that was cut short.
+//! `lab run`: a new series, the rest of one that was cut short, or a bundle's experiment again.
 
 use super::experiment::{Experiment, Overrides};
 use super::plan::{estimate, fit, plan};
 use super::progress::Progress;
+use super::replay::{Replay, compare_after_replay};
 use super::run_loop::{Keep, Names, Played, Player};
 use super::stack_stage::StackStage;
 use super::stage::Stage;
 use super::stop::Stop;
-use super::{StackConfig, data, links, reporting};
+use super::{PROGRAM, StackConfig, data, links, reporting};
 use crate::analysis::Analysis;
 use crate::engine::{Stack, label};
 use crate::model::{Part, Program, units};
 use crate::report::Screen;
+use crate::series::bundle::is_bundle;
 use crate::series::{Folder, RESULTS};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::forecast::Forecast;
 use crate::wire::record::RunRecord;
-use crate::wire::setup::Setup;
+use crate::wire::setup::{Setup, revision};
 use crate::wire::{Line, SCHEMA};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
@@ -26,15 +28,12 @@ use std::time::Duration;
 /// How long putting things back may take when an end at once was asked for.
 const LAST_SWEEP: Duration = Duration::from_secs(10);
 
-/// Behind the revision of images that were built from more than a commit.
-const DIRTY: &str = "-dirty";
-
 /// What `lab run` is told.
 #[derive(Debug, Clone)]
 pub struct RunConfig {
     /// The stack to run on.
     pub stack: StackConfig,
-    /// An experiment's name or file.
+    /// An experiment's name or file, or a bundle whose experiment is run again.
     pub experiment: String,
     /// What the command line changes of it.
     pub overrides: Overrides,
@@ -82,15 +81,20 @@ pub(super) struct Wanted {
     cut: Vec<String>,
     /// Where its folder goes.
     results: PathBuf,
+    /// The bundle that is run again, if one is.
+    replay: Option<Replay>,
 }
 
 impl Wanted {
     /// A new series in a folder of `results`.
     pub(super) fn new(experiment: Experiment, results: &Path) -> Self {
-        Self { experiment, earlier: None, cut: Vec::new(), results: results.into() }
+        Self { experiment, earlier: None, cut: Vec::new(), results: results.into(), replay: None }
     }
 
     fn from(config: &RunConfig) -> Result<Self> {
+        if is_bundle(&config.experiment) {
+            return Self::again(config);
+        }
         if let Some(series) = &config.resume {
             let folder = Folder::open(Path::new(RESULTS), series)?;
             let name = folder.runs()?.first().map_or_else(|| folder.name().to_owned(), |run| run.experiment.clone());
@@ -103,16 +107,31 @@ impl Wanted {
         experiment.check_length(estimate(&experiment).seconds, config.yes)?;
         Ok(Self { cut, ..Self::new(experiment, Path::new(RESULTS)) })
     }
+
+    /// A bundle's experiment, as it was run.
+    fn again(config: &RunConfig) -> Result<Self> {
+        if config.resume.is_some() || config.overrides != Overrides::default() {
+            let message = "a bundle's experiment is run as it was, in a series of its own: leave out what changes it, and --resume";
+            return Err(Failure::new(Exit::Usage, message).into());
+        }
+        let (replay, experiment) = Replay::open(Path::new(&config.experiment))?;
+        experiment.check_length(estimate(&experiment).seconds, config.yes)?;
+        Ok(Self { replay: Some(replay), ..Self::new(experiment, Path::new(RESULTS)) })
+    }
 }
 
 /// Plays a series and shows what came of it.
 pub(super) async fn series(stack: &Stack, wanted: &Wanted, stop: &Stop, screen: Screen) -> Result<()> {
     let (folder, played) = play(stack, wanted, stop).await?;
     let shown = show(&wanted.experiment, &folder, &played, screen);
-    match played.error {
-        Some(error) => Err(error),
-        None => shown.and_then(|()| all_verified(&played.records)),
+    if let Some(error) = played.error {
+        return Err(error);
     }
+    shown?;
+    if let Some(replay) = &wanted.replay {
+        compare_after_replay(replay.bundle(), &folder)?;
+    }
+    all_verified(&played.records)
 }
 
 /// Plays a series: what was done, and where it is kept.
@@ -166,7 +185,11 @@ async fn begin(
     stage.check_links(experiment).await?;
     wanted.cut.iter().for_each(|sentence| progress.say(sentence));
     let scratch = tempfile::tempdir().context("make a folder for generated data")?;
-    let (data, said) = data::find(Path::new(data::DATA), scratch.path())?;
+    let here = Path::new(data::DATA);
+    let (data, said) = match &wanted.replay {
+        Some(replay) => replay.data(here, scratch.path())?,
+        None => data::find(here, scratch.path())?,
+    };
     let (volume, sent) = stack.ensure_data(&data).await?;
     progress.say(&format!("{said}, {}{}", units::bytes(data.bytes), if sent { ", sent to the engine" } else { "" }));
     let name = wanted.earlier.as_ref().map_or_else(String::new, |folder| folder.name().to_owned());
@@ -175,6 +198,9 @@ async fn begin(
     programs.extend(experiment.cells().iter().map(|cell| cell.scheme.program()));
     stage.begin(&name, volume, &programs).await?;
     let setup = setup(stage).await?;
+    if let Some(replay) = &wanted.replay {
+        replay.state(stack, &setup).await?.iter().for_each(|sentence| progress.say(sentence));
+    }
     let (folder, records) = match &wanted.earlier {
         Some(folder) => (folder.clone(), same_setup(folder, &setup)?),
         None => (new_folder(wanted, &setup)?, Vec::new()),
@@ -207,22 +233,20 @@ fn same_setup(folder: &Folder, now: &Setup) -> Result<Vec<RunRecord>> {
 
 async fn setup(stage: &StackStage) -> Result<Setup> {
     let conditions = stage.conditions().clone();
-    // All of a stack's images are built together; one that was not differs in its own label, which is kept, too.
-    let mut revisions = conditions.images.iter().filter_map(|image| image.labels.get(label::REVISION));
-    let revision = revisions.clone().next().map_or("unknown", String::as_str);
+    let (revision, dirty) = revision(&conditions.images);
     let locks = conditions.images.iter().filter_map(|image| {
         let sum = image.labels.get(label::LOCK).filter(|sum| !sum.is_empty())?;
         Some((image.role.clone(), sum.clone()))
     });
     Ok(Setup {
-        schema: SCHEMA,
-        revision: revision.trim_end_matches(DIRTY).into(),
-        dirty: revisions.any(|revision| revision.ends_with(DIRTY)),
+        revision,
+        dirty,
         locks: locks.collect(),
         compose: stage.compose().await?,
         machine: conditions.machine,
         noise_floor: None,
-        program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).into(),
+        schema: SCHEMA,
+        program: PROGRAM.into(),
         engine: conditions.engine,
         images: conditions.images,
         forwarding: conditions.link.as_ref().map(|link| link.forwarding),

@@ -3,6 +3,7 @@
 use super::experiment::{Experiment, Overrides};
 use super::plan::{estimate, fit, plan};
 use super::stack_stage::StackStage;
+use super::standing::Standing;
 use super::{StackConfig, links};
 use crate::engine::Stack;
 use crate::model::{Scheme, Statement, units};
@@ -59,15 +60,11 @@ pub async fn list(config: &StackConfig) -> Result<()> {
 
 /// How far a series got.
 fn progress_of(folder: &Folder) -> String {
-    let experiment = folder.experiment().and_then(|text| {
-        Experiment::parse(folder.name(), &text).map_err(|error| Failure::new(Exit::Usage, error).into())
-    });
-    let (Ok(experiment), Ok(runs)) = (experiment, folder.runs()) else { return "cannot be read".into() };
-    let planned = plan(&experiment).len() - 1;
-    let valid = runs.iter().filter(|run| run.is_valid()).count();
-    let last = runs.iter().map(|run| run.run).max().unwrap_or(0);
-    let rest = if last < planned { ", not finished" } else { "" };
-    format!("{last} of {planned} runs done, {valid} count{rest}")
+    let Ok(standing) = Standing::of(folder) else { return "cannot be read".into() };
+    let valid = standing.records.iter().filter(|run| run.is_valid()).count();
+    let rest = if standing.is_whole() { "" } else { ", not finished" };
+    let (ended, planned) = (standing.ended(), standing.planned());
+    format!("{ended} of {planned} runs done, {valid} count{rest}")
 }
 
 /// Cells, order, minutes and disk of a series that is not run.

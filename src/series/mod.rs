@@ -1,4 +1,10 @@
 //! The folder of a series: one file a run, each whole or not there. The only place that writes results.
+//! And a series as one file, to be passed on: `bundle`.
+
+pub mod bundle;
+mod opened;
+
+pub use opened::{Opened, open, place};
 
 use crate::wire::Line;
 use crate::wire::exit::{Exit, Failure};
@@ -17,6 +23,21 @@ const EXPERIMENT: &str = "experiment.toml";
 
 /// What all runs of a series have in common.
 const SETUP: &str = "setup.json";
+
+/// How a file is called until it is whole.
+const TEMPORARY: &str = ".tmp";
+
+/// How the files of a run are called before their endings: `run-007`, of a second attempt `run-007-2`.
+pub fn stem(record: &RunRecord) -> String {
+    stem_of(record.run, record.attempt)
+}
+
+fn stem_of(run: usize, attempt: u32) -> String {
+    match attempt {
+        0 | 1 => format!("run-{run:03}"),
+        attempt => format!("run-{run:03}-{attempt}"),
+    }
+}
 
 /// A series' folder.
 #[derive(Debug, Clone)]
@@ -61,7 +82,7 @@ impl Folder {
     pub fn save(&self, record: &RunRecord) -> Result<()> {
         let mut json = serde_json::to_vec_pretty(record).context("write the run's record")?;
         json.push(b'\n');
-        self.write(&format!("{}.json", name_of(record.run, record.attempt)), &json)
+        self.write(&format!("{}.json", stem(record)), &json)
     }
 
     /// Keeps what an ingester said in a run, a line an event: everything else that is told of it follows from here.
@@ -71,7 +92,7 @@ impl Folder {
             serde_json::to_writer(&mut text, line).context("write the run's events")?;
             text.push(b'\n');
         }
-        self.write(&format!("{}.events.jsonl", name_of(run, attempt)), &text)
+        self.write(&format!("{}.events.jsonl", stem_of(run, attempt)), &text)
     }
 
     /// Keeps what a run is expected to do: written before it begins, and never again.
@@ -137,6 +158,21 @@ impl Folder {
         Ok(runs)
     }
 
+    /// The names of its files and folders, sorted.
+    pub fn names(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs_err::read_dir(&self.path).context("read the series")? {
+            names.push(entry.context("read the series")?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// What of it is being written: files that get their name when they are whole.
+    pub fn half_written(&self) -> Result<Vec<String>> {
+        Ok(self.names()?.into_iter().filter(|name| name.starts_with(TEMPORARY)).collect())
+    }
+
     /// Keeps a report beside the runs it tells of. Returns where.
     pub fn save_report(&self, name: &str, contents: &str) -> Result<PathBuf> {
         self.write(name, contents.as_bytes())?;
@@ -146,7 +182,7 @@ impl Folder {
     fn write(&self, name: &str, contents: &[u8]) -> Result<()> {
         let path = self.path.join(name);
         let written = || -> std::io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+            let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(&self.path)?;
             file.write_all(contents)?;
             readable_by_all(file.as_file())?;
             file.as_file().sync_all()?;
@@ -156,14 +192,6 @@ impl Folder {
         written().map_err(|error| {
             cannot_write(&std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))).into()
         })
-    }
-}
-
-/// What the files of a run are called, without what they hold.
-fn name_of(run: usize, attempt: u32) -> String {
-    match attempt {
-        0 | 1 => format!("run-{run:03}"),
-        attempt => format!("run-{run:03}-{attempt}"),
     }
 }
 

@@ -24,6 +24,8 @@ pub enum Exit {
     Engine = 7,
     /// Another lab is using the stack.
     Busy = 8,
+    /// A bundle is damaged, was changed, or holds what this lab cannot read; or a series is not fit for one.
+    Bundle = 9,
     /// Interrupted (Ctrl-C), after an orderly end.
     Interrupted = 130,
 }
@@ -54,6 +56,7 @@ impl Exit {
             Self::NotVerified => "the rows in the database are not those acknowledged",
             Self::Engine => "the container engine or the stack cannot be reached or refuses",
             Self::Busy => "another lab is using the stack",
+            Self::Bundle => "a bundle is damaged or cannot be read, or a series is not fit for one",
             Self::Interrupted => "interrupted, after an orderly end",
         }
     }

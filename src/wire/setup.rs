@@ -65,6 +65,20 @@ pub struct ImageFacts {
     pub labels: BTreeMap<String, String>,
 }
 
+/// An image that a bundle holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedImage {
+    /// What it is the image of: `db`, `link`, `ingester`, `python`, `lab`.
+    pub role: String,
+    /// Its id, a checksum of its contents.
+    pub id: String,
+    /// The name that loading it gives it.
+    pub name: String,
+    /// The processor architecture it is for, in the engine's word: `amd64`.
+    pub architecture: String,
+}
+
 /// How the link passes connections on.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Display, EnumString, IntoStaticStr, VariantArray,
@@ -146,7 +160,7 @@ pub struct Setup {
     pub backend: Option<Backend>,
     /// Checksum of the data files.
     pub data: String,
-    /// The commit the images were built from; `unknown` where they were built from no repository.
+    /// The commit the images were built from; empty where it isn't known.
     #[serde(default)]
     pub revision: String,
     /// Whether they were built from more than that commit holds.
@@ -166,6 +180,23 @@ pub struct Setup {
     pub noise_floor: Option<f64>,
 }
 
+/// The label of an image that holds the revision it was built from.
+const REVISION: &str = "org.opencontainers.image.revision";
+
+/// What images built with changes have at the end of that label.
+const DIRTY: &str = "-dirty";
+
+/// The revision that these images were built from, empty where it isn't known; and whether the sources had changes
+/// that it doesn't hold. Of several builds, the ingester's.
+pub fn revision(images: &[ImageFacts]) -> (String, bool) {
+    let ingester = images.iter().find(|image| image.role == "ingester").or(images.first());
+    let label = ingester.and_then(|image| image.labels.get(REVISION)).map_or("", String::as_str);
+    match label.strip_suffix(DIRTY) {
+        Some(revision) => (revision.into(), true),
+        None => (if label == "unknown" { String::new() } else { label.into() }, false),
+    }
+}
+
 impl Setup {
     /// Whether both were measured on machines that cannot be told apart: only then are absolute rates compared.
     pub fn same_machine(&self, other: &Self) -> bool {
@@ -178,6 +209,13 @@ impl Setup {
             )
         };
         of(self) == of(other)
+    }
+
+    /// The revision it ran on, empty where it isn't known, and whether there were changes besides. Setups that don't
+    /// say so have it on their images.
+    pub fn sources(&self) -> (String, bool) {
+        let (revision, dirty) = revision(&self.images);
+        if self.revision.is_empty() { (revision, self.dirty || dirty) } else { (self.revision.clone(), self.dirty) }
     }
 
     /// What is different now, a phrase each.

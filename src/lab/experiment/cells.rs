@@ -112,6 +112,29 @@ impl CellSpan {
         }
     }
 
+    /// How many combinations it spans: known without making them.
+    pub(super) fn combinations(&self) -> usize {
+        let lists = [
+            self.scheme.len(),
+            self.statement.len(),
+            self.commit.len(),
+            self.pool.len(),
+            self.batch.len(),
+            self.chunk.len(),
+            self.protocol.len(),
+            self.link.len(),
+            self.client_cpus.len(),
+            self.db_cpus.len(),
+            self.placement.len(),
+            self.congestion.len(),
+            self.synchronous_commit.len(),
+            self.foreign_keys.len(),
+            self.storage.len(),
+            self.inject.len(),
+        ];
+        lists.into_iter().fold(1, usize::saturating_mul)
+    }
+
     /// Its cells: the factor written first changes fastest, so that what people compare stands side by side.
     pub fn cells(&self) -> Vec<Cell> {
         let (Some(scheme), Some(statement), Some(commit), Some(pool)) =

@@ -1,6 +1,6 @@
 //! What an experiment may ask for: in itself, and of the stack it is to run on. Each refusal says what would do.
 
-use super::Experiment;
+use super::{CellSpan, Experiment};
 use crate::lab::placement::places;
 use crate::lab::plan::estimate;
 use crate::lab::{Capacity, links};
@@ -21,12 +21,21 @@ const TMPFS: u64 = 3 << 30;
 /// Most blocks.
 const BLOCKS: usize = 1_000;
 
+/// Most combinations of all blocks: more than a month of runs.
+const COMBINATIONS: usize = 10_000;
+
 /// A series that is expected to take longer has to be confirmed (`--yes`), seconds.
 pub const LONG: f64 = 4.0 * 3_600.0;
 
 impl Experiment {
     /// What can be told without a stack.
     pub fn check(&self) -> Result<(), String> {
+        let combinations = self.cells.iter().map(CellSpan::combinations).fold(0, usize::saturating_add);
+        if combinations > COMBINATIONS {
+            return Err(format!(
+                "it spans {combinations} combinations: at most {COMBINATIONS} can be run, so shorten its lists"
+            ));
+        }
         if let Some(block) = self.cells.iter().position(|span| span.cells().is_empty()) {
             return Err(format!("[[cells]] number {} spans no cell: give every list at least one value", block + 1));
         }

@@ -1,0 +1,117 @@
+//! `lab run FILE`: a bundle's experiment again, on this machine. What it can be compared with is said before it begins.
+
+mod level;
+
+use super::experiment::Experiment;
+use super::{data, links};
+use crate::engine::{DataSet, Stack};
+use crate::model::profiles::Profiles;
+use crate::series::Folder;
+use crate::series::bundle::{Bundle, Kind, unsound};
+use crate::wire::setup::Setup;
+use anyhow::{Context, Result};
+use level::Level;
+use std::path::Path;
+
+/// A bundle that is run again.
+#[derive(Debug)]
+pub(super) struct Replay {
+    bundle: Bundle,
+    /// What its runs had in common.
+    then: Setup,
+}
+
+/// Compares a replay with what it replayed: both series are whole by then.
+pub fn compare_after_replay(_then: &Bundle, _now: &Folder) -> Result<()> {
+    // The one place where the comparison of two series is shown after a replay.
+    Ok(())
+}
+
+impl Replay {
+    /// Opens a bundle, and the experiment in it.
+    pub fn open(path: &Path) -> Result<(Self, Experiment)> {
+        let bundle = Bundle::open(path)?;
+        let (name, text) = (&bundle.manifest().experiment, bundle.folder().experiment()?);
+        let experiment = Experiment::parse(name, &text)
+            .map_err(|error| unsound(path, format!("its experiment cannot be run by this lab: {error}")))?;
+        let then = bundle.folder().setup()?;
+        Ok((Self { bundle, then }, experiment))
+    }
+
+    /// The bundle.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// The data that the bundle's runs read, if it is here or in the bundle; else what is here.
+    pub fn data(&self, folder: &Path, scratch: &Path) -> Result<(DataSet, String)> {
+        if let Some(same) = data::with_checksum(folder, scratch, &self.then.data)? {
+            return Ok((same, "data: what the bundle's runs read".into()));
+        }
+        if self.bundle.manifest().of(Kind::Data).next().is_none() {
+            let (other, said) = data::find(folder, scratch)?;
+            return Ok((other, format!("{said}, not what the bundle's runs read, which the bundle does not hold")));
+        }
+        let unpacked = DataSet::of(self.bundle.unpack_large(Kind::Data, scratch)?)?;
+        if unpacked.checksum != self.then.data {
+            return Err(unsound(self.bundle.path(), "its data is not what its runs read: `lab verify` says more"));
+        }
+        Ok((unpacked, "data: the bundle's".into()))
+    }
+
+    /// What a replay on this setup can be compared with, a sentence each; and the bundle's images where they bring it
+    /// nearer.
+    pub async fn state(&self, stack: &Stack, now: &Setup) -> Result<Vec<String>> {
+        let profiles = links::profiles().unwrap_or_else(|_| Profiles::shipped());
+        let found = level::level(&self.then, now, other_links(&self.bundle.folder().runs()?, &profiles));
+        let mut said = found.sentences(self.bundle.manifest(), self.bundle.checksum());
+        if found.level != Level::Exact && !self.bundle.manifest().images.is_empty() {
+            said.push(self.offer_images(stack).await?);
+        }
+        Ok(said)
+    }
+
+    /// Loads the bundle's images under names of their own, and says how to run on them.
+    async fn offer_images(&self, stack: &Stack) -> Result<String> {
+        let images = &self.bundle.manifest().images;
+        let here = stack.engine().architecture().await?;
+        if let Some(other) = images.iter().find(|image| image.architecture != here) {
+            let theirs = &other.architecture;
+            return Ok(format!(
+                "the bundle's images are for {theirs}, this engine is {here}: they are refused, its own are used"
+            ));
+        }
+        let mut all = true;
+        for image in images {
+            all &= stack.engine().has_image(&image.id).await?;
+        }
+        if !all {
+            let scratch = tempfile::tempdir().context("make a folder for the bundle's images")?;
+            for file in self.bundle.unpack_large(Kind::Images, scratch.path())? {
+                stack.engine().load_images(&file).await?;
+            }
+        }
+        let tag = images.first().and_then(|image| image.name.rsplit_once(':')).map_or("", |(_, tag)| tag);
+        Ok(format!(
+            "the bundle's images are here as ingest-lab-*:{tag}. To run on them: stop this (Ctrl-C), `make down`, \
+             `export INGEST_LAB_TAG={tag}`, `docker/stack.sh up`, and the same again"
+        ))
+    }
+}
+
+/// Links that are called the same and are something else on this machine.
+fn other_links(then: &[crate::wire::record::RunRecord], here: &Profiles) -> Vec<String> {
+    let mut other = Vec::new();
+    for run in then {
+        let (Some(was), Ok(is)) = (&run.conditions.link_asked, here.find(&run.cell.link)) else { continue };
+        if *was != is {
+            other.push(format!("the link {} was {was}, is {is}", run.cell.link));
+        }
+    }
+    other.sort();
+    other.dedup();
+    other
+}
+
+#[cfg(test)]
+mod tests;
