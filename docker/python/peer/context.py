@@ -10,6 +10,7 @@ from typing import Any
 
 from peer.feed import Feed
 from peer.job import Job
+from peer.lookup.delivery import Delivery
 from peer.rates import PhaseLog
 
 
@@ -59,6 +60,8 @@ class Context:
     stop: bool = False
     hold: threading.Event = field(default_factory=threading.Event)
     """Set when all phases are over: until then a worker that is through keeps its connection and its peace."""
+    delivery: Delivery = field(default_factory=Delivery)
+    """Where the rows of a lookup go."""
 
     def stopped(self) -> bool:
         """True once no further record may be taken."""
@@ -68,18 +71,20 @@ class Context:
         """Tells the coordinator: a word and what belongs to it.
 
         `connected` · `phase-done` PhaseLog, Cpu of a worker process · `filled` Cpu of a reader process ·
-        `ended` acknowledged (or Acks), memory of a worker process · `failed` Failure
+        `ended` acknowledged (or Acks), memory of a worker process · `lost` number of a worker process that died,
+        a sentence, whether it had connected · `failed` Failure
         """
         self.messages.put(message)
 
     def make_feeds(self, make: Callable[[int, Callable[[], bool]], Feed]) -> None:
-        """A queue a phase; with `preload` it holds everything."""
+        """A queue a phase; with `preload` it holds everything. Of a lookup it holds chunks of keys."""
         room = 1 << 62 if self.job.reader == "preload" else self.job.queue
         self.feeds = {phase: make(room, self.stopped) for phase in self.job.phases}
 
     def progress(self) -> tuple[int, int]:
-        """Records and rows acknowledged in this phase."""
-        return sum(live.records for live in self.lives), sum(live.acknowledged() for live in self.lives)
+        """Records and rows acknowledged in this phase; a lookup's are the same."""
+        rows = sum(live.acknowledged() for live in self.lives)
+        return rows if self.job.workload == "lookup" else sum(live.records for live in self.lives), rows
 
     def new_log(self) -> PhaseLog:
         """A worker's account of a phase that begins."""

@@ -33,12 +33,15 @@ class Run:
         self._job = context.job
         self._read: set[str] = set()
         self._connected = 0
+        self._never_connected = 0
         self._logs: list[rates.PhaseLog] = []
         self._cpu_elsewhere = _NOTHING
         self._filled: tuple[float, int] | None = None
         self._ended: list[dict[str, Any] | Acks] = []
         self._child_memory = 0
         self.interrupted = False
+        self.lost: list[str] = []
+        """Worker processes that died while others did their work, a sentence each."""
 
     def interrupt(self) -> None:
         """A signal asks for an orderly end; called from another thread, noticed at the next look."""
@@ -63,6 +66,11 @@ class Run:
         elif word == "ended":
             self._ended.append(rest[0])
             self._child_memory = max(self._child_memory, rest[1])
+        elif word == "lost":
+            number, sentence, connected = rest
+            self.lost.append(sentence)
+            self._never_connected += not connected
+            self._answer.event("worker-lost", worker=number, error=sentence)
         elif word == "failed":
             raise rest[0]
 
@@ -82,7 +90,7 @@ class Run:
         """Starts the workers and waits until every connection is open."""
         begun = time.monotonic()
         self._scheme.start(self._context)
-        while self._connected < self._job.pool:
+        while self._connected + self._never_connected < self._job.pool:
             self._next(time.monotonic() + _LOOK)
         self._answer.event("connected", connections=self._connected, seconds=time.monotonic() - begun)
 
@@ -112,6 +120,8 @@ class Run:
         self._context.hold.set()
         while len(self._ended) < self._job.pool:
             self._next(time.monotonic() + _LOOK)
+        if self._job.workload == "lookup":
+            return self._context.delivery.acknowledged(), self._child_memory
         accounts = [one.acknowledged() if isinstance(one, Acks) else one for one in self._ended]
         return merge(accounts), self._child_memory
 
@@ -170,7 +180,10 @@ class Run:
 
     def _account(self, phase: str, begun: float, cpu: Cpu) -> dict[str, Any]:
         records, rows = self._context.progress()
-        last = max([log.last_done for log in self._logs if log.last_done is not None], default=begun)
+        if self._job.workload == "lookup":
+            last = self._context.delivery.last or begun
+        else:
+            last = max([log.last_done for log in self._logs if log.last_done is not None], default=begun)
         seconds = last - begun
         steady = rates.steady(self._logs, self._context.origin, begun)
         return {

@@ -79,12 +79,25 @@ def explain(error: BaseException, url: str, records: Sequence[Any] = ()) -> Fail
     return Failure(Exit.DATABASE, origin + _sentence(error, place(url)))
 
 
+def _is_crowded(state: str | None, message: str) -> bool:
+    return state == "53300" or "too many clients" in message or "connection slots are reserved" in message
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether it came up because many connect at once: trying again soon may do."""
+    return (
+        _is_crowded(_sqlstate(error), _message(error))
+        or isinstance(error, ConnectionRefusedError)
+        or "Connection refused" in _message(error)
+    )
+
+
 def _sentence(error: BaseException, where: str) -> str:
     state, message = _sqlstate(error), _message(error)
     # libpq tells what went wrong while connecting in its text only.
     if state in ("28P01", "28000") or "password authentication failed" in message or "no password" in message:
         return f"the database at {where} refuses the user or password ({message}): check the URL's user:password"
-    if state == "53300" or "too many clients" in message or "connection slots are reserved" in message:
+    if _is_crowded(state, message):
         return (
             f"the database at {where} has no connection left ({message}): use a smaller pool, or raise max_connections"
         )

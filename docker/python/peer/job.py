@@ -7,17 +7,22 @@ from typing import Any
 from peer import SCHEMA
 from peer.failure import Exit, Failure, not_supported
 
+WORKLOADS = ("census", "lookup")
 STATEMENTS = ("row", "executemany", "multirow", "unnest", "copy")
 PROTOCOLS = ("prepared", "unnamed", "simple")
 COMMITS = ("auto", "record", "chunk")
 READERS = ("thread", "process", "preload")
 PHASES = ("geo", "data")
 
+KEYS = 10_000
+"""Keys of a lookup that is given neither a number nor a time: as many as in 2015."""
+
 # Name, type, whether it may be left out and then what it is.
 _REQUIRED = object()
 _FIELDS: tuple[tuple[str, type | tuple[type, ...], Any], ...] = (
     ("schema", int, _REQUIRED),
     ("dburl", str, _REQUIRED),
+    ("workload", str, "census"),
     ("scheme", str, _REQUIRED),
     ("statement", str, _REQUIRED),
     ("in_flight", int, _REQUIRED),
@@ -45,6 +50,7 @@ class Job:
 
     schema: int
     dburl: str
+    workload: str
     scheme: str
     statement: str
     in_flight: int
@@ -81,6 +87,11 @@ class Job:
         """Records to insert at most in a phase."""
         return self.limit_geo if phase == "geo" else self.limit_lines
 
+    @property
+    def keys(self) -> int | None:
+        """Keys a lookup asks for at most; None: until the time is over."""
+        return KEYS if self.limit_lines is None and self.seconds is None else self.limit_lines
+
 
 def _wrong(message: str) -> Failure:
     return Failure(Exit.USAGE, message)
@@ -115,6 +126,7 @@ def _check(job: Job) -> None:
     if not 1 <= job.schema <= SCHEMA:
         raise _wrong(f"the job has schema {job.schema}, this program knows {SCHEMA}: update it")
     for name, value, words in (
+        ("workload", job.workload, WORKLOADS),
         ("statement", job.statement, STATEMENTS),
         ("protocol", job.protocol, PROTOCOLS),
         ("commit", job.commit, COMMITS),
@@ -142,6 +154,20 @@ def _check(job: Job) -> None:
         raise _wrong("child is true: only the ingester's own children are told so")
     if job.inject != "none":
         raise not_supported("this program puts nothing in on purpose: ask for inject none")
+    if job.workload == "lookup":
+        _check_lookup(job)
+
+
+def _check_lookup(job: Job) -> None:
+    """A lookup writes nothing and reads no file."""
+    if job.phases != ("data",):
+        raise _wrong("a lookup has no geographic records: give it the phase data alone")
+    if job.commit != "auto":
+        raise _wrong(f"a lookup commits nothing: commit is {job.commit}, it must be auto")
+    if job.reader != "thread":
+        raise _wrong(f"a lookup reads no file: reader is {job.reader}, it must be thread")
+    if job.statement not in ("row", "executemany"):
+        raise not_supported(f"a lookup reads rows, {job.statement} writes them: ask for row or executemany")
 
 
 def place(url: str) -> str:

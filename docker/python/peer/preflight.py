@@ -1,5 +1,5 @@
-"""What is looked at before anything is measured: the tables are there, the dictionary is complete, nothing is in the
-way, and there are connections enough."""
+"""What is looked at before anything is measured: the tables are there, the dictionary (of a lookup its table) is
+complete, nothing is in the way, and there are connections enough."""
 
 import psycopg2
 
@@ -10,6 +10,7 @@ from peer.job import Job
 
 _TABLES = ["geo_record", "matrix", "dictionary_item", "data_element"]
 _ITEMS = 8113
+_NODES = 256
 
 
 def _refuse(message: str) -> Failure:
@@ -23,7 +24,10 @@ def check(job: Job) -> None:
         connection = psycopg2.connect(**wanted)
         try:
             with connection.cursor() as cursor:
-                _require_tables(cursor, "geo" in job.phases)
+                if job.workload == "lookup":
+                    _require_nodes(cursor)
+                else:
+                    _require_tables(cursor, "geo" in job.phases)
                 _require_connections(cursor, job.pool)
         finally:
             connection.close()
@@ -46,6 +50,16 @@ def _require_tables(cursor: "psycopg2.extensions.cursor", geo: bool) -> None:
     for table, filled in (("geo_record", geo and geo_filled), ("data_element", data_filled)):
         if filled:
             raise _refuse(f"{table} already holds rows: run `ingester rebuild` to start from empty tables")
+
+
+def _require_nodes(cursor: "psycopg2.extensions.cursor") -> None:
+    cursor.execute("SELECT to_regclass('node') IS NULL")
+    if cursor.fetchone()[0]:
+        raise _refuse("the database lacks the table node: run `ingester rebuild` first")
+    cursor.execute("SELECT count(*) FROM node")
+    [rows] = cursor.fetchone()
+    if rows != _NODES:
+        raise _refuse(f"the table node holds {rows} rows, not {_NODES}: run `ingester rebuild` first")
 
 
 def _require_connections(cursor: "psycopg2.extensions.cursor", pool: int) -> None:

@@ -21,6 +21,7 @@ from peer.context import Context, Live
 from peer.coordinator import Run
 from peer.failure import Exit, Failure
 from peer.job import Job
+from peer.lookup.keys import KeyReader
 from peer.reader import ProcessReader, Reader
 
 
@@ -30,7 +31,7 @@ def main(text: str) -> int:
     answer = Answer(time.monotonic())
     try:
         job = jobs.parse(text)
-        scheme = schemes.find(job.scheme)
+        scheme = schemes.find(job.scheme, job.workload)
         program = _program(job, scheme)
         answer.event("started", program=program)
         scheme.check(job)
@@ -66,7 +67,6 @@ def _run(job: Job, scheme: ModuleType, program: str, answer: Answer) -> dict[str
     began = time.time()
     usage.raise_open_files()
     cpu_before = usage.used()
-    data = files.scan(job.data, "data" in job.phases)
     context = Context(job)
     context.lives = [Live() for _ in range(job.pool)]
     context.make_feeds(scheme.FEED)
@@ -76,7 +76,7 @@ def _run(job: Job, scheme: ModuleType, program: str, answer: Answer) -> dict[str
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
     # Whatever is a process is forked here, before there are threads.
-    reader = (ProcessReader if job.reader == "process" else Reader)(data, job, scheme.RAW)
+    reader = _reader(job, scheme)
     scheme.prepare(context)
     run = Run(context, scheme, reader, answer)
     signals.watch(run.interrupt, forked.kill_all)
@@ -85,6 +85,7 @@ def _run(job: Job, scheme: ModuleType, program: str, answer: Answer) -> dict[str
     phases = run.phases()
     acknowledged, child_memory = run.end()
     reader.end()
+    lost = {"lost": run.lost} if run.lost else {}
     return {
         "schema": SCHEMA,
         "program": program,
@@ -97,7 +98,15 @@ def _run(job: Job, scheme: ModuleType, program: str, answer: Answer) -> dict[str
         "peak_memory": usage.peak_memory() + child_memory,
         "interrupted": "signal" if run.interrupted else None,
         "interpreter_lock": _has_lock() and not scheme.RAW,
+        **lost,
     }
+
+
+def _reader(job: Job, scheme: ModuleType) -> Reader:
+    if job.workload == "lookup":
+        return KeyReader(job)
+    data = files.scan(job.data, "data" in job.phases)
+    return (ProcessReader if job.reader == "process" else Reader)(data, job, scheme.RAW)
 
 
 def _has_lock() -> bool:

@@ -19,6 +19,14 @@ ELEMENT_COLUMNS = ("geo_record", "dictionary_item", "value")
 COPY = f"COPY data_element ({', '.join(ELEMENT_COLUMNS)}) FROM STDIN"
 
 
+NODE_COLUMNS = (
+    "key", "bootstrapped", "broadcast_address", "cluster_name", "protocol_version", "data_center", "rack",
+    "gossip_generation", "host_id", "listen_address", "native_version", "partitioner", "release_version", "rpc_port",
+    "started_at", "load", "is_seed", "schema_version", "tokens", "truncated_at", "disk_bytes", "checksum",
+)  # fmt: skip
+SELECT_NODE = f"SELECT {', '.join(NODE_COLUMNS)} FROM node WHERE key = $1"
+
+
 def percent(sql: str) -> str:
     """The same with `%s` for each parameter, which stand in order in all of these."""
     return re.sub(r"\$[0-9]+", "%s", sql)

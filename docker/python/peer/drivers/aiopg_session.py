@@ -24,17 +24,21 @@ def check(job: Job) -> None:
         )
 
 
+async def connect(job: Job) -> Any:
+    """A connection."""
+    # The driver's own limit of a minute would cut off a slow link's statements; it costs a timer each, too.
+    return await aiopg.connect(
+        **parameters(job.dburl), timeout=None, enable_json=False, enable_hstore=False, enable_uuid=False
+    )
+
+
 class Session(OneAtATime):
     """One connection; in asynchronous mode it is always in autocommit."""
 
     @classmethod
     async def open(cls, job: Job) -> "Session":
         """Connects."""
-        wanted = parameters(job.dburl)
-        # The driver's own limit of a minute would cut off a slow link's statements; it costs a timer each, too.
-        connection = await aiopg.connect(
-            **wanted, timeout=None, enable_json=False, enable_hstore=False, enable_uuid=False
-        )
+        connection = await connect(job)
         return cls(job, connection, await connection.cursor())
 
     def __init__(self, job: Job, connection: Any, cursor: Any) -> None:

@@ -30,24 +30,37 @@ def check(job: Job) -> None:
         raise not_supported("asyncpg's executemany is one transaction: ask for commit record or chunk")
 
 
+async def connect(job: Job) -> Any:
+    """A connection."""
+    wanted = parameters(job.dburl)
+    return await asyncpg.connect(
+        host=wanted.get("host"),
+        port=wanted.get("port"),
+        user=wanted.get("user"),
+        password=wanted.get("password"),
+        database=wanted.get("dbname"),
+        ssl=wanted["sslmode"],
+        timeout=CONNECT_TIMEOUT,
+        command_timeout=None,
+        server_settings={"application_name": wanted["application_name"]},
+    )
+
+
+async def close(connection: Any) -> None:
+    """Ends a connection."""
+    try:
+        await connection.close(timeout=3)
+    except (TimeoutError, asyncio.TimeoutError):
+        connection.terminate()
+
+
 class Session(OneAtATime):
     """One connection."""
 
     @classmethod
     async def open(cls, job: Job) -> "Session":
         """Connects and prepares."""
-        wanted = parameters(job.dburl)
-        connection = await asyncpg.connect(
-            host=wanted.get("host"),
-            port=wanted.get("port"),
-            user=wanted.get("user"),
-            password=wanted.get("password"),
-            database=wanted.get("dbname"),
-            ssl=wanted["sslmode"],
-            timeout=CONNECT_TIMEOUT,
-            command_timeout=None,
-            server_settings={"application_name": wanted["application_name"]},
-        )
+        connection = await connect(job)
         await connection.set_type_codec(
             "numeric",
             schema="pg_catalog",
@@ -145,7 +158,4 @@ class Session(OneAtATime):
 
     async def close(self) -> None:
         """Ends the connection."""
-        try:
-            await self._connection.close(timeout=3)
-        except (TimeoutError, asyncio.TimeoutError):
-            self._connection.terminate()
+        await close(self._connection)

@@ -15,6 +15,8 @@ from peer.drivers import texts
 from peer.drivers.dsn import parameters
 from peer.job import Job
 
+check = common.check
+
 
 class Session:
     """One connection."""

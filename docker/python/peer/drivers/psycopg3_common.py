@@ -19,7 +19,7 @@ from peer.drivers import texts
 from peer.failure import not_supported
 from peer.job import Job
 
-_INT2, _INT4, _INT8, _TEXT, _NUMERIC = 21, 23, 20, 25, 1700
+_INT2, _INT4, _INT8, TEXT, _NUMERIC = 21, 23, 20, 25, 1700
 _INFERRED = 0
 _GEO_TEXTS = 19
 
@@ -42,8 +42,8 @@ def check(job: Job) -> None:
 def statements(job: Job) -> dict[str, tuple[int, ...]]:
     """The job's statements that have parameters, with the types these have."""
     found: dict[str, tuple[int, ...]] = {
-        sql.INSERT_GEO: (_TEXT,) * _GEO_TEXTS + (_INT4,) + (_INT8,) * 4,
-        sql.SELECT_GEO: (_TEXT, _INT4, _TEXT),
+        sql.INSERT_GEO: (TEXT,) * _GEO_TEXTS + (_INT4,) + (_INT8,) * 4,
+        sql.SELECT_GEO: (TEXT, _INT4, TEXT),
         sql.SELECT_KEYS: (_INT2,),
     }
     row = (_INT4, _INT4, _NUMERIC)

@@ -26,12 +26,17 @@ NAMES = {
 }
 
 
-def find(name: str) -> ModuleType:
+_OF_LOOKUPS = {**NAMES, "py-processes": "py_processes_lookup"}
+"""Where a lookup's workers run: the same, except that its processes send rows back."""
+
+
+def find(name: str, workload: str = "census") -> ModuleType:
     """The scheme's module; only its own driver is imported."""
     if name not in NAMES:
         raise not_supported(f"this program has no scheme {name}: ask for one of {', '.join(NAMES)}")
+    modules = _OF_LOOKUPS if workload == "lookup" else NAMES
     try:
-        return importlib.import_module(f"peer.schemes.{NAMES[name]}")
+        return importlib.import_module(f"peer.schemes.{modules[name]}")
     except ImportError as error:
         raise not_supported(
             f"the scheme {name} lacks a package here ({error}): install docker/python/requirements.txt"

@@ -8,7 +8,10 @@ from typing import Any, cast
 from peer import errors
 from peer.context import Context, Live
 from peer.feed import LoopFeed
+from peer.lookup import work as lookup
 from peer.work_async import work
+
+WORK: dict[str, Callable[..., Awaitable[Any]]] = {"census": work, "lookup": lookup.work_async}
 
 
 def start(context: Context, loop_factory: Callable[[], asyncio.AbstractEventLoop], connect: Any) -> None:
@@ -41,7 +44,7 @@ async def _worker(
         except Exception as error:
             raise errors.explain(error, context.job.dburl) from error
         context.tell("connected")
-        acks = await work(context, live, session, context.feeds)
+        acks = await WORK[context.job.workload](context, live, session, context.feeds)
         await held
         await session.close()
         context.tell("ended", acks, 0)

@@ -5,6 +5,7 @@ The greenlets live in one thread; nothing is monkey-patched, the reader and the 
 
 import threading
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, cast
 
 import gevent
@@ -13,7 +14,7 @@ from psycopg2 import extensions
 
 from peer import errors
 from peer.context import Context
-from peer.drivers import psycopg2_session
+from peer.drivers import psycopg2_lookup, psycopg2_session
 from peer.failure import not_supported
 from peer.feed import SharedThreadFeed
 from peer.job import Job
@@ -21,11 +22,12 @@ from peer.schemes import threaded
 
 RAW = False
 VERSIONS = ("gevent", "psycopg2")
+DRIVERS: dict[str, ModuleType] = {"census": psycopg2_session, "lookup": psycopg2_lookup}
 
 
 def check(job: Job) -> None:
     """psycopg2's limits, and that of its wait callback."""
-    psycopg2_session.check(job)
+    DRIVERS[job.workload].check(job)
     if job.statement == "copy":
         raise not_supported("psycopg2 has no copy where it yields to gevent: ask for another statement, or py-threads")
 
@@ -80,7 +82,7 @@ def _all(context: Context) -> None:
             cast(GeventFeed, feed).attach()
 
         def connect() -> Any:
-            return psycopg2_session.Session(context.job)
+            return DRIVERS[context.job.workload].Session(context.job)
 
         held = get_hub().threadpool.spawn(context.hold.wait)
         workers = [gevent.spawn(threaded.run, context, live, connect, held.get) for live in context.lives]

@@ -1,18 +1,25 @@
 """`py-psycopg3-async`: psycopg 3 on uvloop, a task a connection."""
 
 from functools import partial
+from types import ModuleType
 
 import uvloop
 
 from peer.context import Context
-from peer.drivers import psycopg3_async_session, psycopg3_common
+from peer.drivers import psycopg3_async_lookup, psycopg3_async_session
 from peer.feed import LoopFeed
+from peer.job import Job
 from peer.schemes import looped
 
 FEED = LoopFeed
 RAW = False
 VERSIONS = ("psycopg", "uvloop")
-check = psycopg3_common.check
+DRIVERS: dict[str, ModuleType] = {"census": psycopg3_async_session, "lookup": psycopg3_async_lookup}
+
+
+def check(job: Job) -> None:
+    """What the driver cannot do."""
+    DRIVERS[job.workload].check(job)
 
 
 def prepare(context: Context) -> None:
@@ -21,4 +28,4 @@ def prepare(context: Context) -> None:
 
 def start(context: Context) -> None:
     """Starts the workers."""
-    looped.start(context, uvloop.new_event_loop, partial(psycopg3_async_session.Session.open, context.job))
+    looped.start(context, uvloop.new_event_loop, partial(DRIVERS[context.job.workload].Session.open, context.job))

@@ -6,7 +6,10 @@ from typing import Any
 
 from peer import errors
 from peer.context import Context, Live
+from peer.lookup import work as lookup
 from peer.work import work
+
+WORK: dict[str, Callable[..., Any]] = {"census": work, "lookup": lookup.work}
 
 
 def start(context: Context, connect: Callable[[], Any]) -> None:
@@ -24,7 +27,7 @@ def run(context: Context, live: Live, connect: Callable[[], Any], hold: Callable
         except Exception as error:
             raise errors.explain(error, context.job.dburl) from error
         context.tell("connected")
-        acks = work(context, live, session, context.feeds)
+        acks = WORK[context.job.workload](context, live, session, context.feeds)
         hold()
         session.close()
         context.tell("ended", acks, 0)
