@@ -1,6 +1,5 @@
 //! The coordinator: feeds the queue phase by phase, follows the workers, keeps the phases' accounts.
 
-use super::census::Record;
 use super::children;
 use super::cpu;
 use super::reader::Source;
@@ -8,6 +7,7 @@ use super::scheme;
 use super::stats::{Live, PhaseLog, steady};
 use super::ticker::{TICK, Ticker};
 use super::worker::{Context, Ended, Message};
+use super::workload::Record;
 use crate::db;
 use crate::model::{Phase, Reader, Scheme, Stage};
 use crate::telemetry::{Collector, Telemetry};

@@ -15,6 +15,7 @@ mod statement;
 mod stats;
 mod ticker;
 mod worker;
+mod workload;
 
 pub use run::{Extras, PROGRAM, run};
 pub use spin::spin;

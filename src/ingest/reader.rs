@@ -1,7 +1,8 @@
 //! Where records come from: the archives in a folder, or a feed on a pipe. Either way they go into a bounded queue,
 //! so that nothing is ever held whole in memory (`preload`, which says so, apart).
 
-use super::census::{Origin, Record, items};
+use super::census::items;
+use super::workload::{Origin, Record};
 use crate::census::files::DataDir;
 use crate::census::{ArchiveError, GeoReader, GeoRecord, Line, SegmentReader, SourceName};
 use crate::model::Phase;

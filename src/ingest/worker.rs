@@ -1,10 +1,11 @@
 //! A worker: takes records from the bounded queue, phase after phase, and ingests them over its connection.
 //! The same function whatever runs it: a thread, a task, a process.
 
-use super::census::{self, Counters, Manner, Prepared, Record};
+use super::census::Prepared;
 use super::session::Session;
 use super::statement;
 use super::stats::{Acks, Live, PhaseLog};
+use super::workload::{self, Counters, Manner, Record};
 use crate::db;
 use crate::model::{Phase, Stage};
 use crate::telemetry::{Stages, Telemetry};
@@ -166,9 +167,9 @@ async fn process(
             statement::lines(session, prepared, context.manner(), batch, counters, &|| context.stopped()).await
         }
     };
-    let done = ingested.map_err(|(which, error)| census::explain(error, &batch[which], &context.job.dburl))?;
+    let done = ingested.map_err(|(which, error)| workload::explain(error, &batch[which], &context.job.dburl))?;
     if context.job.child {
-        let rows = batch[..done].iter().map(census::rows_of).sum();
+        let rows = batch[..done].iter().map(Record::rows).sum();
         context.tell(Message::Done { phase, records: done as u64, rows });
     }
     Ok(())

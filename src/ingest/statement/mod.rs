@@ -15,8 +15,9 @@ mod multirow;
 mod row;
 mod unnest;
 
-use super::census::{Counters, Failed, INSERT_ELEMENT, IngestError, Manner, Prepared, Record};
+use super::census::{INSERT_ELEMENT, Prepared};
 use super::session::Session;
+use super::workload::{Counters, Failed, IngestError, Manner, Record};
 use crate::census::geo::GeoRecord;
 use crate::census::line::Line;
 use crate::db::geo::Columns;
