@@ -2,6 +2,7 @@
 //! go wrong.
 
 use super::census::items;
+use super::lookup::Keys;
 use super::spin;
 use super::stats::{Acks, Live, PhaseLog};
 use crate::census::geo::GeoRecord;
@@ -35,13 +36,16 @@ pub enum Record {
     Line(u8, Line, Origin),
     /// A record as it stands in the file, for a child process: 0 for the geographic header, else the segment.
     Raw(u8, String, Origin),
+    /// A chunk of keys to look up.
+    Keys(Keys),
 }
 
 impl Record {
-    /// Where it came from.
-    pub fn origin(&self) -> &Origin {
+    /// Where it came from; keys came from nowhere.
+    fn origin(&self) -> Option<&Origin> {
         match self {
-            Self::Geo(_, origin) | Self::Line(_, _, origin) | Self::Raw(_, _, origin) => origin,
+            Self::Geo(_, origin) | Self::Line(_, _, origin) | Self::Raw(_, _, origin) => Some(origin),
+            Self::Keys(_) => None,
         }
     }
 
@@ -52,6 +56,7 @@ impl Record {
             Self::Line(_, line, _) => line.values.len() as u64,
             Self::Raw(0, ..) => 1,
             Self::Raw(segment, ..) => items(*segment) as u64,
+            Self::Keys(keys) => keys.count,
         }
     }
 }
@@ -111,6 +116,12 @@ impl Counters<'_> {
         self.live.records.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Rows were read just now; of a lookup each is a record.
+    pub fn read(&mut self, count: u64) {
+        self.rows(count);
+        self.live.records.fetch_add(count, Ordering::Relaxed);
+    }
+
     /// A line is through; `keys` are its items' ids.
     pub fn line(&mut self, line: &Line, keys: &[i32]) {
         self.acks.line(line.logrecno, keys, &line.values);
@@ -127,6 +138,9 @@ pub enum IngestError {
     /// The record can't be ingested.
     #[error("{0}")]
     Record(String),
+    /// The table is not as it was made.
+    #[error("{0}")]
+    Table(String),
     /// The statement kind needs pipelining, which the blocking driver hasn't got.
     #[error("this statement kind needs a driver that pipelines")]
     NotPipelined,
@@ -137,8 +151,11 @@ pub type Failed = (Range<usize>, IngestError);
 
 /// Where records came from, in words: they went to the database together.
 fn place(records: &[Record]) -> String {
-    let (Some(first), Some(last)) = (records.first(), records.last()) else { return "nowhere".into() };
-    let (first, last) = (first.origin(), last.origin());
+    if let [Record::Keys(keys)] = records {
+        return format!("keys {} to {}", keys.first, keys.requests().end - 1);
+    }
+    let [first, last] = [records.first(), records.last()].map(|record| record.and_then(Record::origin));
+    let (Some(first), Some(last)) = (first, last) else { return "nowhere".into() };
     match (records.len(), first.file == last.file) {
         (1, _) => format!("{}: line {}", first.file, first.line),
         (_, true) => format!("{}: one of lines {} to {}", first.file, first.line, last.line),
@@ -151,6 +168,7 @@ pub fn explain(error: IngestError, records: &[Record], url: &crate::wire::DbUrl)
     let place = place(records);
     match error {
         IngestError::Record(message) => Failure::new(Exit::Data, format!("{place}: {message}")).into(),
+        IngestError::Table(message) => Failure::new(Exit::Database, message).into(),
         IngestError::NotPipelined => Failure::new(Exit::NotSupported, error.to_string()).into(),
         IngestError::Database(error) => {
             let doubled = error.code() == Some(&SqlState::UNIQUE_VIOLATION);

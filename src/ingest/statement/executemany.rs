@@ -127,5 +127,5 @@ pub(super) async fn geo(
         Ok(())
     });
     let inserted = stages.time(Stage::Execute, insert).await;
-    inserted.map_err(|error| (done.min(records.len() - 1), error.into()))
+    inserted.map_err(|error: Error| (done.min(records.len() - 1), error.into()))
 }
