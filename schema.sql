@@ -1,5 +1,5 @@
--- The schema of 2015's job: geographic records, the dictionary of what was counted, and the counts.
--- `ingester rebuild` drops these tables, runs this file and loads the dictionary.
+-- The schema of 2015's job: geographic records, the dictionary of what was counted, and the counts; and the table that
+-- lookups read. `ingester rebuild` drops these tables, runs this file, loads the dictionary and fills `node`.
 
 -- One place: a state, a county, a block … (the geographic header file, a row a record).
 CREATE TABLE geo_record (
@@ -58,3 +58,32 @@ CREATE TABLE data_element (
     dictionary_item integer       NOT NULL REFERENCES dictionary_item (id),
     value           numeric(10,2) NOT NULL
 );
+
+-- What lookups read: wide rows of the shape of a database node's own, as in the post of 2015 on multiprocessing. That
+-- post read one row over and over; 256 of the same shape let the order of deliveries be verified.
+-- A row, about 6 KB, stays in its page, uncompressed: what is measured is the client, not TOAST.
+CREATE TABLE node (
+    key               text             PRIMARY KEY,  -- node-000 to node-255
+    bootstrapped      text             NOT NULL,
+    broadcast_address inet             NOT NULL,
+    cluster_name      text             NOT NULL,
+    protocol_version  text             NOT NULL,
+    data_center       text             NOT NULL,
+    rack              text             NOT NULL,
+    gossip_generation integer          NOT NULL,
+    host_id           uuid             NOT NULL,
+    listen_address    inet             NOT NULL,
+    native_version    smallint         NOT NULL,
+    partitioner       text             NOT NULL,
+    release_version   text             NOT NULL,
+    rpc_port          integer          NOT NULL,
+    started_at        timestamptz      NOT NULL,
+    load              double precision NOT NULL,  -- a multiple of 0.25
+    is_seed           boolean          NOT NULL,
+    schema_version    uuid             NOT NULL,
+    tokens            text[]           NOT NULL,  -- 256 signed numbers of 64 bits
+    truncated_at      jsonb            NOT NULL,
+    disk_bytes        bigint           NOT NULL,
+    checksum          bytea            NOT NULL   -- 32 bytes
+) WITH (toast_tuple_target = 8160);
+ALTER TABLE node ALTER COLUMN tokens SET STORAGE PLAIN;

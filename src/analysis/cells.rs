@@ -55,7 +55,7 @@ impl<'a> CellRuns<'a> {
     pub(super) fn environment(&self) -> impl Ord + use<> {
         let cell = self.cell;
         let placed = (cell.placement, cell.congestion, cell.synchronous_commit, cell.foreign_keys, cell.storage);
-        (self.rtt, cell.link.clone(), cell.client_cpus, cell.db_cpus, placed)
+        (cell.workload, self.rtt, cell.link.clone(), cell.client_cpus, cell.db_cpus, placed)
     }
 }
 
@@ -90,8 +90,12 @@ fn rtt(record: &RunRecord) -> u64 {
 }
 
 /// Groups of cells that differ in one factor only, two or more each; the level others are compared with is first.
+/// Cells that do something else are never in one: their rows are not of a kind.
 pub fn groups<'c, 'a>(factor: Factor, cells: &'c [CellRuns<'a>]) -> Vec<Vec<&'c CellRuns<'a>>> {
     let mut groups: Vec<Vec<&CellRuns<'a>>> = Vec::new();
+    if factor == Factor::Workload {
+        return groups;
+    }
     for cell in cells.iter().filter(|cell| cell.part == Part::Cell) {
         match groups.iter_mut().find(|group| Factor::between(group[0].cell, cell.cell) == [factor]) {
             Some(group) => group.push(cell),

@@ -6,7 +6,7 @@
 
 use super::verdict::Evidence;
 use crate::model::limits::processors;
-use crate::model::{Commit, Phase, Stage, Statement};
+use crate::model::{Commit, Phase, Stage, Statement, Workload};
 use crate::wire::conditions::CpuCheck;
 use crate::wire::metrics::PhaseMetrics;
 use crate::wire::record::RunRecord;
@@ -216,6 +216,11 @@ pub fn round_trips(record: &RunRecord) -> Option<f64> {
     let count = |stage: Stage| {
         metrics.stages.iter().find(|summary| summary.stage == stage).map_or(0.0, |summary| summary.count as f64)
     };
+    if job.workload == Workload::Lookup {
+        let selects = count(Stage::Select);
+        let trips = trips(job.statement, job.commit, job.in_flight as f64, data.rows as f64 / selects.max(1.0));
+        return Some(selects * trips.execute / data.rows.max(1) as f64);
+    }
     let executes = count(Stage::Execute);
     let trips = trips(job.statement, job.commit, job.in_flight as f64, data.rows as f64 / executes.max(1.0));
     let all =

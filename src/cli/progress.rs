@@ -35,7 +35,9 @@ impl Progress {
                 rows_a_second(Some(*current)),
                 rows_a_second(Some(*average))
             ),
-            Event::Started { .. } | Event::Done { .. } | Event::Finished { .. } | Event::Failed { .. } => return,
+            Event::WorkerLost { worker, error } => format!("worker {worker} is lost: {error}"),
+            Event::Started { .. } | Event::Finished { .. } | Event::Failed { .. } => return,
+            Event::Done { .. } | Event::Rows { .. } => return, // for parents
             Event::Second { .. } | Event::Measured { .. } => return, // for programs
         };
         match &self.bar {

@@ -146,6 +146,25 @@ impl Command {
         }
     }
 
+    /// Runs it, for its rows.
+    pub async fn rows(&self, client: &Client, values: &[Value<'_>]) -> Result<Vec<Row>, Error> {
+        match self {
+            Self::Prepared(statement) => client.query(statement, &plain(values)).await,
+            Self::Unnamed(sql) => client.query_typed(sql, &typed(values)).await,
+            // Typed rows as they are here, text as the simple protocol has it: whoever wants both is refused before.
+            Self::Simple(sql) => client.query(&filled_in(sql, values), &[]).await,
+        }
+    }
+
+    /// [`Self::rows`] by the blocking driver.
+    pub fn rows_blocking(&self, client: &mut postgres::Client, values: &[Value<'_>]) -> Result<Vec<Row>, Error> {
+        match self {
+            Self::Prepared(statement) => client.query(statement, &plain(values)),
+            Self::Unnamed(sql) => client.query_typed(sql, &typed(values)),
+            Self::Simple(sql) => client.query(&filled_in(sql, values), &[]),
+        }
+    }
+
     /// [`Self::execute`] by the blocking driver.
     pub fn execute_blocking(&self, client: &mut postgres::Client, values: &[Value<'_>]) -> Result<(), Error> {
         match self {

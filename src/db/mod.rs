@@ -3,12 +3,14 @@
 
 pub mod command;
 pub mod geo;
+mod node;
 pub mod numeric;
 mod schema;
 mod settings;
 mod spin;
 mod verify;
 
+pub use node::require_nodes;
 pub use schema::{Settled, empty, lock, rebuild, require_empty, settle};
 pub use settings::{
     FOREIGN_KEYS, checkpoints, clock, foreign_keys, max_connections, reset_settings, set_foreign_keys,
@@ -98,6 +100,17 @@ pub fn explain(error: &tokio_postgres::Error, url: &DbUrl) -> Failure {
         format!("the database at {place} says: {message} ({}){detail}", code.code())
     };
     Failure::new(Exit::Database, text)
+}
+
+/// Whether a moment later a connection may be had: the server has no slot left, or is just starting.
+pub fn is_passing(error: &tokio_postgres::Error) -> bool {
+    let refused = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused)
+    };
+    match error.code() {
+        Some(code) => [SqlState::TOO_MANY_CONNECTIONS, SqlState::CANNOT_CONNECT_NOW].contains(code),
+        None => error.source().is_some_and(refused),
+    }
 }
 
 /// Fails with a sentence unless the server can take `pool` more connections.

@@ -1,6 +1,6 @@
 //! Prepares the tables: rebuilds them, empties them, brings them to the same state before every run.
 
-use super::checkpoints;
+use super::{checkpoints, node};
 use crate::census::dictionary::Dictionary;
 use crate::wire::exit::{Exit, Failure};
 use anyhow::{Context, Result};
@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 use tokio_postgres::Client;
 
-/// The tables, children first, so that a drop in this order never meets a foreign key.
+/// The tables of an ingest, children first, so that a drop in this order never meets a foreign key.
 const TABLES: [&str; 4] = ["data_element", "dictionary_item", "matrix", "geo_record"];
 
 /// What `schema.sql` says, compiled in: no file to lose.
@@ -24,11 +24,11 @@ const COUNTED: (u32, Duration) = (100, Duration::from_millis(10));
 /// Taken for as long as a lab uses a stack; the number is arbitrary, "ingest" in ASCII.
 const LOCK_KEY: i64 = 0x69_6e_67_65_73_74;
 
-/// Drops the lab's tables, creates them anew and loads the dictionary, in one transaction.
+/// Drops the lab's tables, creates them anew, loads the dictionary and fills `node`, in one transaction.
 /// Returns (matrices, items) loaded.
 pub async fn rebuild(client: &mut Client) -> Result<(u64, u64)> {
     let transaction = client.transaction().await.context("begin the rebuild")?;
-    for table in TABLES {
+    for table in TABLES.into_iter().chain([node::TABLE]) {
         transaction.batch_execute(&format!("DROP TABLE IF EXISTS {table} CASCADE")).await?;
     }
     transaction.batch_execute(SCHEMA_SQL).await.context("run schema.sql")?;
@@ -47,8 +47,9 @@ pub async fn rebuild(client: &mut Client) -> Result<(u64, u64)> {
     }
     let matrices = copy(&transaction, "COPY matrix (id, segment, code, title, universe) FROM STDIN", matrices).await?;
     let items = copy(&transaction, "COPY dictionary_item (id, matrix, index, name) FROM STDIN", items).await?;
+    transaction.batch_execute(&node::fill_sql()).await.context("fill the table node")?;
     transaction.commit().await.context("commit the rebuild")?;
-    vacuum(client, &["matrix", "dictionary_item"]).await?;
+    vacuum(client, &["matrix", "dictionary_item", node::TABLE]).await?;
     Ok((matrices, items))
 }
 

@@ -1,6 +1,6 @@
 //! Compares what the database holds with what it had acknowledged, row for row by an order-independent checksum.
 
-use super::geo;
+use super::{geo, node};
 use crate::model::checksum::{ITEM_FACTOR, PRIME, RECORD_FACTOR, ROOT, Tally};
 use crate::wire::{Acknowledged, Verification};
 use anyhow::{Context, Result};
@@ -27,9 +27,12 @@ fn element_sql() -> String {
     )
 }
 
-/// Counts, sums and checksums of what is in the tables, against what was acknowledged.
+/// Counts, sums and checksums of what is in the tables, against what was acknowledged; of a lookup what was delivered.
 /// `with_geo` says whether the run filled `geo_record`; else it is only counted.
 pub async fn verify(client: &Client, acknowledged: &Acknowledged, with_geo: bool) -> Result<Verification> {
+    if let Some(delivered) = &acknowledged.lookup {
+        return node::verify(client, delivered).await;
+    }
     let mut differences = Vec::new();
     let found = client.query_one(&geo::digest_sql(), &[]).await.context("sum up geo_record")?;
     let geo_rows = found.get::<_, i64>("rows") as u64;
@@ -49,7 +52,7 @@ pub async fn verify(client: &Client, acknowledged: &Acknowledged, with_geo: bool
     differences.extend(compare(&found, &expected));
     let mut elements = Tally::default();
     found.values().for_each(|tally| elements.merge(tally));
-    Ok(Verification { verified: differences.is_empty(), geo_rows, elements, differences })
+    Ok(Verification { verified: differences.is_empty(), geo_rows, elements, lookup: None, differences })
 }
 
 fn compare(found: &BTreeMap<i32, Tally>, expected: &BTreeMap<i32, Tally>) -> Vec<String> {

@@ -1,15 +1,17 @@
 //! The coordinator: feeds the queue phase by phase, follows the workers, keeps the phases' accounts.
 
-use super::census::Record;
 use super::children;
 use super::cpu;
+use super::lookup::Delivery;
 use super::reader::Source;
 use super::scheme;
 use super::stats::{Live, PhaseLog, steady};
 use super::ticker::{TICK, Ticker};
 use super::worker::{Context, Ended, Message};
+use super::workload::Record;
 use crate::db;
-use crate::model::{Phase, Reader, Scheme, Stage};
+use crate::model::lookup::Delivered;
+use crate::model::{Phase, Reader, Scheme, Stage, Workload};
 use crate::telemetry::{Collector, Telemetry};
 use crate::wire::metrics::Second;
 use crate::wire::{Cpu, Event, Job, PhaseResult, Rates};
@@ -45,6 +47,8 @@ pub(super) struct Run<'a> {
     emit: &'a mut dyn FnMut(Event),
     /// The accounts of the workers that ended well.
     ended: Vec<Ended>,
+    /// Worker processes that died, a sentence each: others did their work.
+    lost: Vec<String>,
     /// How many workers have ended, well or not.
     reported: usize,
     /// The first error of a worker or of the reader.
@@ -69,7 +73,7 @@ impl<'a> Run<'a> {
         for phase in &job.phases {
             let (put, take) = match job.reader {
                 Reader::Preload => async_channel::unbounded(),
-                Reader::Thread | Reader::Process => async_channel::bounded(job.queue),
+                Reader::Thread | Reader::Process => async_channel::bounded(places(job)),
             };
             queues.push(Some(put));
             phases.push((*phase, take));
@@ -81,6 +85,7 @@ impl<'a> Run<'a> {
             live: std::iter::repeat_with(Live::default).take(workers).collect(),
             origin: Instant::now(),
             messages: sender,
+            delivery: Delivery::default(),
             stop: Arc::new(AtomicBool::new(false)),
             telemetry: telemetry.clone(),
             hold: held,
@@ -100,6 +105,7 @@ impl<'a> Run<'a> {
             interrupt,
             emit,
             ended: Vec::new(),
+            lost: Vec::new(),
             reported: 0,
             failed: None,
             workers,
@@ -110,7 +116,7 @@ impl<'a> Run<'a> {
     pub(super) fn connect(&mut self) -> Result<()> {
         let begun = Instant::now();
         let mut connected = 0;
-        while connected < self.job.pool {
+        while connected + self.lost.len() < self.job.pool {
             if let Some(Message::Connected) = self.next(Instant::now() + TICK)? {
                 connected += 1;
             }
@@ -143,6 +149,10 @@ impl<'a> Run<'a> {
                 }
             }
             Message::Unreadable(error) => drop(self.failed.get_or_insert(error)),
+            Message::Lost { worker, error } => {
+                self.lost.push(error.clone());
+                (self.emit)(Event::WorkerLost { worker, error });
+            }
             message => return Ok(Some(message)),
         }
         Ok(None)
@@ -183,6 +193,9 @@ impl<'a> Run<'a> {
         let reader = self.read(phase, queue, preloaded)?;
         let watched = self.watch(phase, begun)?;
         let ended = Instant::now();
+        if self.context.delivery.waiting() > 0 {
+            return Err(anyhow!("keys were handed out whose rows never came: this is a bug"));
+        }
         self.context.phases[index].1.close(); // a reader that is still putting records learns that nobody wants them
         reader.join().map_err(|_| anyhow!("the reader panicked"))?;
         let mut result = self.account(phase, begun, cpu_before, &watched);
@@ -268,7 +281,11 @@ impl<'a> Run<'a> {
                     (self.emit)(Event::QueueFilled { phase });
                 }
                 Some(Message::Done { phase, records, rows }) => (self.emit)(Event::Done { phase, records, rows }),
-                Some(Message::Connected | Message::Ended(_) | Message::Unreadable(_)) | None => {}
+                Some(Message::Rows { first, rows, frame }) => {
+                    (self.emit)(Event::Rows { first, rows, bytes: frame.len(), frame });
+                }
+                Some(Message::Connected | Message::Ended(_) | Message::Unreadable(_) | Message::Lost { .. }) | None => {
+                }
             }
             if let Some(error) = self.failed.take() {
                 return Err(error);
@@ -308,7 +325,9 @@ impl<'a> Run<'a> {
     fn account(&self, phase: Phase, begun: Instant, cpu_before: Cpu, watched: &Watched) -> PhaseResult {
         let logs = &watched.logs;
         let (records, rows) = Live::sum(&self.context.live);
-        let last = logs.iter().filter_map(|log| log.last_done).max().unwrap_or(begun);
+        // A lookup's clock ends with the last delivery, which may come after its worker's last row.
+        let last = logs.iter().map(|log| log.last_done).max().flatten().max(self.context.delivery.last());
+        let last = last.unwrap_or(begun);
         let seconds = last.duration_since(begun).as_secs_f64();
         let rate = |rows: u64, seconds: f64| (seconds >= SHORTEST && rows > 0).then(|| rows as f64 / seconds);
         let (filling, after) = match watched.filled {
@@ -331,9 +350,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Lets the workers end and collects their accounts. After a failure it does not wait for long: a worker may
+    /// What was delivered, of a lookup; a child delivers nothing.
+    pub(super) fn delivered(&self) -> Option<Delivered> {
+        (self.job.workload == Workload::Lookup && !self.job.child).then(|| self.context.delivery.delivered())
+    }
+
+    /// Lets the workers end and collects their accounts, and what is to be said of those that died. After a failure it does not wait for long: a worker may
     /// hang on a connection that is dead, and its thread or process ends with this one.
-    pub(super) fn end(mut self, failed: bool) -> Result<Vec<Ended>> {
+    pub(super) fn end(mut self, failed: bool) -> Result<(Vec<Ended>, Vec<String>)> {
         if failed || self.interrupt.load(Ordering::Relaxed) {
             self.stop();
         }
@@ -355,7 +379,15 @@ impl<'a> Run<'a> {
                 let _ = thread.join(); // a panic has been printed and reported
             }
         }
-        Ok(self.ended)
+        Ok((self.ended, self.lost))
+    }
+}
+
+/// What the queue has room for: records, or chunks of them.
+fn places(job: &Job) -> usize {
+    match job.workload {
+        Workload::Census => job.queue,
+        Workload::Lookup => job.queue.div_ceil(job.chunk),
     }
 }
 

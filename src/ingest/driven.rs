@@ -45,21 +45,23 @@ impl Driven {
     }
 
     /// Runs what `request` asks of the client to its end, moving bytes meanwhile.
-    pub async fn with<'a, F, T>(&'a mut self, request: impl FnOnce(&'a Client) -> F) -> Result<T, Error>
+    pub async fn with<'a, F, T, E>(&'a mut self, request: impl FnOnce(&'a Client) -> F) -> Result<T, E>
     where
-        F: Future<Output = Result<T, Error>> + 'a,
+        F: Future<Output = Result<T, E>> + 'a,
+        E: From<Error>,
     {
         self.with_encoding(None, request).await
     }
 
     /// The same; measures the request's first poll, in which the driver encodes and queues all it is to send.
-    pub async fn with_encoding<'a, F, T>(
+    pub async fn with_encoding<'a, F, T, E>(
         &'a mut self,
         encoding: Option<&Stages>,
         request: impl FnOnce(&'a Client) -> F,
-    ) -> Result<T, Error>
+    ) -> Result<T, E>
     where
-        F: Future<Output = Result<T, Error>> + 'a,
+        F: Future<Output = Result<T, E>> + 'a,
+        E: From<Error>,
     {
         let Self { client, connection, gate, waker } = self;
         let mut request = pin!(request(client));

@@ -1,4 +1,4 @@
-//! The ingester: reader and queue, the census workload, one file a scheme, one file a statement kind.
+//! The ingester: reader and queue, two workloads (census, lookup), one file a scheme, one file a statement kind.
 //! Knows the job and the database; knows nothing of containers, links or experiments.
 
 pub mod census;
@@ -6,6 +6,7 @@ mod children;
 mod coordinator;
 mod cpu;
 mod driven;
+pub mod lookup;
 pub mod reader;
 mod run;
 mod scheme;
@@ -13,8 +14,11 @@ mod session;
 mod spin;
 mod statement;
 mod stats;
+#[cfg(test)]
+mod testing;
 mod ticker;
 mod worker;
+mod workload;
 
 pub use run::{Extras, PROGRAM, run};
 pub use spin::spin;

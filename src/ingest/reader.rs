@@ -1,7 +1,9 @@
-//! Where records come from: the archives in a folder, or a feed on a pipe. Either way they go into a bounded queue,
+//! Where records come from: the archives in a folder, a feed on a pipe, or of a lookup counting. In any case they go into a bounded queue,
 //! so that nothing is ever held whole in memory (`preload`, which says so, apart).
 
-use super::census::{Origin, Record, items};
+use super::census::items;
+use super::lookup::{self, Keys};
+use super::workload::{Origin, Record};
 use crate::census::files::DataDir;
 use crate::census::{ArchiveError, GeoReader, GeoRecord, Line, SegmentReader, SourceName};
 use crate::model::Phase;
@@ -20,6 +22,8 @@ const MAX_FEED_LINE: u64 = 128 * 1024;
 pub enum Source {
     /// The archives of the job's data folder.
     Files(DataDir),
+    /// The keys of a lookup, in chunks.
+    Keys,
     /// A feed, read phase after phase.
     Feed(FeedReader),
 }
@@ -30,6 +34,7 @@ impl Source {
     pub fn read(&mut self, job: &Job, phase: Phase, raw: bool, put: &mut dyn FnMut(Record) -> bool) -> Result<bool> {
         match self {
             Self::Files(data) => files(data, job, phase, raw, put),
+            Self::Keys => Ok(lookup::chunks(job).all(|keys| put(Record::Keys(keys)))),
             Self::Feed(feed) => feed.read(phase, raw, put),
         }
     }
@@ -190,7 +195,9 @@ impl FeedReader {
                     self.ended = true;
                     return Ok(true);
                 }
-                Feed::Record { .. } => anyhow::bail!("the feed starts with a record instead of a phase"),
+                Feed::Record { .. } | Feed::Keys { .. } => {
+                    anyhow::bail!("the feed starts with a record instead of a phase")
+                }
             },
         };
         if begun != phase {
@@ -208,6 +215,11 @@ impl FeedReader {
                         parse(segment, &bytes, origin)?
                     };
                     if !put(record) {
+                        return Ok(false);
+                    }
+                }
+                Feed::Keys { first, keys } => {
+                    if !put(Record::Keys(Keys { first, count: keys })) {
                         return Ok(false);
                     }
                 }
@@ -267,6 +279,7 @@ pub fn feed_of(record: Record) -> Feed {
         Record::Raw(segment, text, origin) => {
             Feed::Record { segment, file: origin.file.to_string(), line: origin.line, text }
         }
+        Record::Keys(keys) => Feed::Keys { first: keys.first, keys: keys.count },
         Record::Geo(..) | Record::Line(..) => {
             Feed::Failed { error: "a parsed record was to be sent".into(), code: Exit::Failure.code() }
         }

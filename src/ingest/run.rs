@@ -8,9 +8,9 @@
 use super::coordinator::{Run, tell_measured};
 use super::reader::{self, FeedReader, Source};
 use super::stats::merge_acknowledged;
-use super::{children, cpu, scheme};
+use super::{children, cpu, lookup, scheme};
 use crate::db;
-use crate::model::{Phase, Program, Reader, Scheme};
+use crate::model::{Phase, Program, Reader, Scheme, Workload};
 use crate::telemetry::{Collector, Telemetry};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::{DbUrl, Event, Interrupt, Job, RunResult, SCHEMA, Verification};
@@ -50,6 +50,9 @@ pub fn run(
             format!("{} is not a scheme of this program but of {}", job.scheme, job.scheme.program().summary());
         return Err(Failure::new(Exit::NotSupported, message).into());
     }
+    if job.workload == Workload::Lookup {
+        lookup::check(job)?;
+    }
     let cpu_before = cpu::used();
     let began = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     let (source, reader_process) = source(job)?;
@@ -61,12 +64,13 @@ pub fn run(
     let mut run = Run::start(job, source, &telemetry, &mut collector, interrupt, emit)?;
     let outcome = run.connect().and_then(|()| run.phases());
     let windows = std::mem::take(&mut run.windows);
+    let delivered = run.delivered();
     let ended = run.end(outcome.is_err());
     if let Some(mut child) = reader_process {
         let _ = child.kill(); // it may still be writing when the run was limited; its end was read if it mattered
         let _ = child.wait();
     }
-    let (mut phases, mut ended) = (outcome?, ended?); // the first error says more than what followed from it
+    let (mut phases, (mut ended, lost)) = (outcome?, ended?); // the first error says more than what followed from it
     if let Some(file) = extras.trace {
         telemetry.write_trace(file).with_context(|| format!("write the trace {}", file.display()))?;
     }
@@ -76,7 +80,10 @@ pub fn run(
         phases.iter().for_each(|phase| tell_measured(phase, emit)); // theirs came with their results
     }
     let child_memory = children.iter().map(|child| child.result.peak_memory).max().unwrap_or(0);
-    let acknowledged = merge_acknowledged(ended.into_iter().map(|one| one.acknowledged));
+    let mut acknowledged = merge_acknowledged(ended.into_iter().map(|one| one.acknowledged));
+    if let Some(delivered) = delivered {
+        (acknowledged.lines, acknowledged.lookup) = (delivered.rows, Some(delivered));
+    }
     let of_children: Vec<_> = children.into_iter().filter_map(|child| child.result.metrics).collect();
     let interrupted = interrupt.load(Ordering::Relaxed).then_some(Interrupt::Signal);
     let mut result = RunResult {
@@ -91,6 +98,7 @@ pub fn run(
         peak_memory: cpu::peak_memory() + child_memory,
         interrupted,
         interpreter_lock: false,
+        lost,
         metrics: collector.run(&of_children).filter(|_| job.metrics),
     };
     if extras.verify && !job.child {
@@ -113,7 +121,10 @@ fn on_control<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 
 async fn preflight(job: &Job) -> Result<()> {
     let client = db::connect(&job.dburl).await?;
-    db::require_empty(&client, job.phases.contains(&Phase::Geo)).await?;
+    match job.workload {
+        Workload::Census => db::require_empty(&client, job.phases.contains(&Phase::Geo)).await?,
+        Workload::Lookup => db::require_nodes(&client).await?,
+    }
     db::require_connections(&client, job.pool).await
 }
 
@@ -126,6 +137,9 @@ async fn check(job: &Job, result: &RunResult) -> Result<Verification> {
 fn source(job: &Job) -> Result<(Source, Option<Child>)> {
     if job.child {
         return Ok((Source::Feed(FeedReader::new(Box::new(std::io::BufReader::new(std::io::stdin())))), None));
+    }
+    if job.workload == Workload::Lookup {
+        return Ok((Source::Keys, None));
     }
     let files = reader::open(job)?;
     if job.reader != Reader::Process {

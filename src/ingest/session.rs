@@ -6,11 +6,18 @@
 //! waiting task: no second task, no hop between threads, the same CPU path a row for every scheme.
 
 use super::driven::Driven;
+use crate::db;
 use crate::db::command::{Command, Value};
 use crate::model::Protocol;
 use crate::telemetry::Stages;
 use std::time::Duration;
-use tokio_postgres::{Client, Config, Error, NoTls};
+use tokio_postgres::{Client, Config, Error, NoTls, Row};
+
+/// How long a server that has no connection left, or just starts, is asked again …
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// … at first after this; after each time twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// One open connection.
 pub enum Session {
@@ -23,13 +30,28 @@ pub enum Session {
 impl Session {
     /// Opens a blocking connection. Must not be called from inside a tokio runtime.
     pub fn blocking(config: &Config) -> Result<Self, Error> {
-        let client = postgres::Config::from(config.clone()).connect(NoTls)?;
-        Ok(Self::Blocking(Box::new(client)))
+        let mut pauses = Pauses::default();
+        loop {
+            let error = match postgres::Config::from(config.clone()).connect(NoTls) {
+                Ok(client) => return Ok(Self::Blocking(Box::new(client))),
+                Err(error) => error,
+            };
+            let Some(pause) = pauses.next(&error) else { return Err(error) };
+            std::thread::sleep(pause);
+        }
     }
 
     /// Opens a connection on the current tokio runtime.
     pub async fn driven(config: &Config) -> Result<Self, Error> {
-        Ok(Self::Driven(Box::new(Driven::connect(config).await?)))
+        let mut pauses = Pauses::default();
+        loop {
+            let error = match Driven::connect(config).await {
+                Ok(driven) => return Ok(Self::Driven(Box::new(driven))),
+                Err(error) => error,
+            };
+            let Some(pause) = pauses.next(&error) else { return Err(error) };
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// A statement as the protocol has it, parsed on the server where it is to be prepared.
@@ -66,6 +88,14 @@ impl Session {
         }
     }
 
+    /// Runs a statement for the rows it finds.
+    pub async fn rows(&mut self, command: &Command, values: &[Value<'_>]) -> Result<Vec<Row>, Error> {
+        match self {
+            Self::Blocking(client) => command.rows_blocking(client, values),
+            Self::Driven(driven) => driven.with(|client| command.rows(client, values)).await,
+        }
+    }
+
     /// Runs a statement without parameters or rows, such as BEGIN.
     pub async fn simple(&mut self, sql: &str) -> Result<(), Error> {
         match self {
@@ -97,5 +127,26 @@ impl Session {
             Self::Blocking(_) => None,
             Self::Driven(driven) => Some(driven.client()),
         }
+    }
+}
+
+/// When many connect at once, slots of connections that have just ended may not be free yet: how long to wait before
+/// each attempt but the first.
+#[derive(Debug, Default)]
+struct Pauses {
+    waited: Duration,
+    last: Duration,
+}
+
+impl Pauses {
+    /// None where another attempt would not help, or there were enough.
+    fn next(&mut self, error: &Error) -> Option<Duration> {
+        if !db::is_passing(error) || self.waited >= PATIENCE {
+            return None;
+        }
+        self.last = (self.last * 2).max(FIRST_PAUSE);
+        self.waited += self.last;
+        tracing::debug!(%error, pause = ?self.last, "connecting once more");
+        Some(self.last)
     }
 }

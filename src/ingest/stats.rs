@@ -130,7 +130,7 @@ impl Acks {
             .into_iter()
             .flat_map(|(first, tallies)| (first..).zip(tallies).map(|(item, tally)| ItemTally { item, tally }))
             .collect();
-        Acknowledged { geo_rows: self.geo_rows, geo_digest: self.geo_digest, lines: self.lines, items }
+        Acknowledged { geo_rows: self.geo_rows, geo_digest: self.geo_digest, lines: self.lines, items, lookup: None }
     }
 }
 

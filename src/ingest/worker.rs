@@ -1,15 +1,17 @@
 //! A worker: takes records from the bounded queue, phase after phase, and ingests them over its connection.
 //! The same function whatever runs it: a thread, a task, a process.
 
-use super::census::{self, Counters, Manner, Prepared, Record};
+use super::census;
+use super::lookup::{self, Delivery};
 use super::session::Session;
 use super::statement;
 use super::stats::{Acks, Live, PhaseLog};
+use super::workload::{self, Counters, Manner, Record};
 use crate::db;
-use crate::model::{Phase, Stage};
+use crate::model::{Phase, Stage, Workload};
 use crate::telemetry::{Stages, Telemetry};
 use crate::wire::{Acknowledged, Job, RunResult};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use async_channel::Receiver;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -30,6 +32,8 @@ pub struct Context {
     pub origin: Instant,
     /// To the coordinator.
     pub messages: mpsc::Sender<Message>,
+    /// Where rows that were looked up are delivered.
+    pub delivery: Delivery,
     /// Set when no further record may be taken.
     pub stop: Arc<AtomicBool>,
     /// What measures the workers.
@@ -50,6 +54,22 @@ pub enum Message {
         records: u64,
         /// Their rows.
         rows: u64,
+    },
+    /// A worker of a child of `processes` read a chunk's rows.
+    Rows {
+        /// The number of the chunk's first request.
+        first: u64,
+        /// How many.
+        rows: u64,
+        /// The rows, as [`lookup::to_frame`] writes them.
+        frame: Vec<u8>,
+    },
+    /// A worker process died; the others do its work.
+    Lost {
+        /// Its worker's number.
+        worker: usize,
+        /// One sentence.
+        error: String,
     },
     /// The reader has put the phase's last record into the queue.
     Filled,
@@ -114,6 +134,12 @@ pub struct Bench {
     prepared: Prepared,
 }
 
+/// The statements of the run's workload.
+enum Prepared {
+    Census(census::Prepared),
+    Lookup(lookup::Prepared),
+}
+
 /// Opens a connection, prepares the workload's statements on it, and says so.
 pub async fn ready(
     context: &Context,
@@ -122,7 +148,10 @@ pub async fn ready(
 ) -> Result<Bench> {
     let opened = async {
         let mut session = open.await?;
-        let prepared = Prepared::on(&mut session, context.manner()).await?;
+        let prepared = match context.job.workload {
+            Workload::Census => Prepared::Census(census::Prepared::on(&mut session, context.manner()).await?),
+            Workload::Lookup => Prepared::Lookup(lookup::Prepared::on(&mut session, context.manner()).await?),
+        };
         Ok((session, prepared))
     };
     let opened = stages.time(Stage::Connect, opened).await;
@@ -160,16 +189,42 @@ async fn process(
     counters: &mut Counters<'_>,
 ) -> Result<()> {
     let Bench { session, prepared } = bench;
+    let prepared = match prepared {
+        Prepared::Census(prepared) => prepared,
+        Prepared::Lookup(prepared) => return look_up(context, session, prepared, batch, counters).await,
+    };
     let ingested = match phase {
         Phase::Geo => statement::geo(session, prepared, context.manner(), batch, counters).await,
         Phase::Data => {
             statement::lines(session, prepared, context.manner(), batch, counters, &|| context.stopped()).await
         }
     };
-    let done = ingested.map_err(|(which, error)| census::explain(error, &batch[which], &context.job.dburl))?;
+    let done = ingested.map_err(|(which, error)| workload::explain(error, &batch[which], &context.job.dburl))?;
     if context.job.child {
-        let rows = batch[..done].iter().map(census::rows_of).sum();
+        let rows = batch[..done].iter().map(Record::rows).sum();
         context.tell(Message::Done { phase, records: done as u64, rows });
+    }
+    Ok(())
+}
+
+/// Reads the rows of chunks and delivers them; a child's rows are its parent's to deliver.
+async fn look_up(
+    context: &Context,
+    session: &mut Session,
+    prepared: &lookup::Prepared,
+    batch: &[Record],
+    counters: &mut Counters<'_>,
+) -> Result<()> {
+    for record in batch {
+        let Record::Keys(keys) = record else { bail!("something that is no chunk of keys reached a worker") };
+        let read = lookup::read(session, prepared, context.manner(), *keys, counters).await;
+        let nodes = read.map_err(|error| workload::explain(error, std::slice::from_ref(record), &context.job.dburl))?;
+        if context.job.child {
+            let frame = lookup::to_frame(&nodes);
+            context.tell(Message::Rows { first: keys.first, rows: keys.count, frame });
+        } else {
+            context.delivery.take(keys.first, nodes);
+        }
     }
     Ok(())
 }

@@ -3,14 +3,14 @@
 use crate::analysis;
 use crate::model::link::LinkProfile;
 use crate::model::quantity::Rate;
-use crate::model::{Commit, Part, Phase};
+use crate::model::{Commit, Part, Phase, Workload};
 use crate::wire::RunResult;
 use crate::wire::conditions::{Conditions, CpuCheck};
 use crate::wire::measured::LinkMeasured;
 use crate::wire::record::RunRecord;
 
 /// Records of the data phase that each worker has to have done, on average; chunks of them, where a chunk is a
-/// transaction.
+/// transaction or is handed out together.
 const RECORDS_A_WORKER: u64 = 2;
 
 /// The shortest window with every worker busy, seconds.
@@ -59,6 +59,7 @@ pub fn judge(record: &RunRecord, before: &[RunRecord]) -> Vec<String> {
     }
     if let Some(result) = record.result() {
         reasons.extend(enough(result));
+        reasons.extend(lost(result));
     }
     reasons.extend(conditions(&record.conditions));
     reasons.extend(speed(record, before));
@@ -84,7 +85,8 @@ fn enough(result: &RunResult) -> Vec<String> {
     let Some(data) = result.phase(Phase::Data) else { return Vec::new() };
     let mut reasons = Vec::new();
     let (pool, records) = (result.job.pool as u64, data.records);
-    let together = if result.job.commit == Commit::Chunk { result.job.chunk as u64 } else { 1 };
+    let chunks = result.job.commit == Commit::Chunk || result.job.workload == Workload::Lookup;
+    let together = if chunks { result.job.chunk as u64 } else { 1 };
     let needed = RECORDS_A_WORKER * together;
     if records < needed * pool {
         reasons.push(format!(
@@ -98,6 +100,16 @@ fn enough(result: &RunResult) -> Vec<String> {
         ));
     }
     reasons
+}
+
+/// A pool that shrank on the way.
+fn lost(result: &RunResult) -> Option<String> {
+    let (verb, rate) = match result.lost.len() {
+        0 => return None,
+        1 => ("1 worker process died".to_owned(), "others did its work: the rate"),
+        many => (format!("{many} worker processes died"), "others did their work: the rate"),
+    };
+    Some(format!("{verb}; {rate} is not that of the pool asked for ({})", result.lost.join("; ")))
 }
 
 fn conditions(found: &Conditions) -> Vec<String> {
@@ -293,6 +305,22 @@ mod tests {
                         vec![Setting { name: "congestion".into(), asked: "cubic".into(), found: "bbr".into() }];
                 },
                 "congestion was to be cubic, but it was bbr",
+            ),
+            (
+                |run| {
+                    if let Outcome::Finished { result } = &mut run.outcome {
+                        result.lost = vec!["a worker process died".into(); 2];
+                    }
+                },
+                "2 worker processes died; others did their work: the rate is not that of the pool asked for",
+            ),
+            (
+                |run| {
+                    if let Outcome::Finished { result } = &mut run.outcome {
+                        (result.job.workload, result.job.chunk) = (Workload::Lookup, 100);
+                    }
+                },
+                "40 records for 15 workers are too few: 200 a worker are needed",
             ),
             (
                 |run| {

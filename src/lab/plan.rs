@@ -2,7 +2,7 @@
 
 use super::{Experiment, StopRule};
 use crate::model::cell::Cell;
-use crate::model::{Commit, Part, Statement};
+use crate::model::{Commit, Part, Statement, Workload};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -130,6 +130,11 @@ pub fn shorten(done: &[Step], left: &mut [Step], used: f64, budget: f64, rtt: &d
 /// What a run needs at least, seconds: each worker's first record has to come to its end, for the second to count as
 /// well. Far away that alone takes seconds.
 fn shortest(cell: &Cell, rtt: f64) -> f64 {
+    if cell.workload == Workload::Lookup {
+        // Two chunks a worker, one after the other.
+        let together = if cell.statement == Statement::Executemany { cell.in_flight.max(1) } else { 1 };
+        return SHORTEST.max(2.0 * rtt * cell.chunk.div_ceil(together) as f64 * SLOWER);
+    }
     let waits = match cell.statement {
         Statement::Row => ITEMS,
         Statement::Executemany => (ITEMS / cell.in_flight.max(1) as f64).ceil(),

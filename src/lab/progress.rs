@@ -68,6 +68,9 @@ impl Progress {
 
     /// The ingester said something.
     pub fn heard(&self, line: &Line) {
+        if let Event::WorkerLost { worker, error } = &line.event {
+            self.say(&format!("  worker {worker} is lost: {error}"));
+        }
         let Event::Progress { phase, rows, current, average, .. } = &line.event else { return };
         let text = format!(
             "{phase}: {} rows, {} rows/s now, {} on average",

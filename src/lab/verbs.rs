@@ -6,7 +6,7 @@ use super::stack_stage::StackStage;
 use super::standing::Standing;
 use super::{StackConfig, links};
 use crate::engine::Stack;
-use crate::model::{Scheme, Statement, units};
+use crate::model::{Scheme, Statement, Workload, units};
 use crate::series::{Folder, RESULTS};
 use crate::wire::exit::{Exit, Failure};
 use anyhow::Result;
@@ -32,6 +32,8 @@ pub async fn list(config: &StackConfig) -> Result<()> {
         let question = Experiment::load(&name).map_or_else(|error| format!("({error})"), |found| found.question);
         println!("  {name:<14} {question}");
     }
+    println!("workloads");
+    Workload::ALL.iter().for_each(|one| println!("  {:<14} {}", one.word(), one.summary()));
     println!("schemes");
     Scheme::ALL.iter().for_each(|scheme| println!("  {:<17} {}", scheme.word(), scheme.summary()));
     println!("statement kinds");

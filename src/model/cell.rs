@@ -2,7 +2,7 @@
 
 use super::inject::Inject;
 use super::limits::Cpus;
-use super::{Commit, Congestion, Factor, Placement, Protocol, Reader, Scheme, Statement, Storage, Switch};
+use super::{Commit, Congestion, Factor, Placement, Protocol, Reader, Scheme, Statement, Storage, Switch, Workload};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -26,6 +26,9 @@ pub const CHUNK: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cell {
+    /// What is done.
+    #[serde(default)]
+    pub workload: Workload,
     /// How the client schedules work.
     pub scheme: Scheme,
     /// How rows are sent.
@@ -39,7 +42,7 @@ pub struct Cell {
     /// Rows of one INSERT; only `multirow` uses it.
     #[serde(default = "batch")]
     pub batch: usize,
-    /// Records of one transaction, at most; only `chunk` uses it.
+    /// Records of one transaction, at most, which only `chunk` uses; of a lookup the keys handed out together.
     #[serde(default = "chunk")]
     pub chunk: usize,
     /// How a statement and its parameters reach the database.
@@ -92,6 +95,7 @@ impl Cell {
     /// A cell on the plain stack: nothing slowed, nothing limited.
     pub fn new(scheme: Scheme, statement: Statement, commit: Commit, pool: usize) -> Self {
         Self {
+            workload: Workload::default(),
             scheme,
             statement,
             commit,
@@ -116,9 +120,13 @@ impl Cell {
 
 impl fmt::Display for Cell {
     /// The factors people compare, in the order they speak of them, and whatever is not as usual:
-    /// `threads row auto pool 15 client-cpus 0.5`.
+    /// `threads row auto pool 15 client-cpus 0.5`, `lookup threads row pool 4 chunk 10`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {} pool {}", self.scheme, self.statement, self.commit, self.pool)?;
+        match self.workload {
+            Workload::Census => write!(f, "{} {} {}", self.scheme, self.statement, self.commit)?,
+            workload => write!(f, "{workload} {} {}", self.scheme, self.statement)?, // it commits nothing
+        }
+        write!(f, " pool {}", self.pool)?;
         for factor in [Factor::InFlight, Factor::Batch, Factor::Chunk] {
             if factor.is_used(self) {
                 write!(f, " {factor} {}", factor.level(self))?;
@@ -145,7 +153,8 @@ impl fmt::Display for Cell {
 impl FromStr for Cell {
     type Err = String;
 
-    /// As [`Cell`] is shown: `async row auto pool 60 link near-region`. What is not named is as usual.
+    /// As [`Cell`] is shown: `async row auto pool 60 link near-region`, `lookup async row pool 4`. What is not named is
+    /// as usual.
     fn from_str(text: &str) -> Result<Self, String> {
         fn put(cell: &mut Cell, factor: Factor, what: &str, level: Option<&str>) -> Result<(), String> {
             let level = level.ok_or_else(|| format!("the {what} is missing"))?;
@@ -153,13 +162,17 @@ impl FromStr for Cell {
         }
         const FIRST: [(Factor, &str); 3] =
             [(Factor::Scheme, "scheme"), (Factor::Statement, "statement kind"), (Factor::Commit, "transaction grain")];
-        let mut words = text.split_whitespace();
+        let mut words = text.split_whitespace().peekable();
         let mut cell = Self::new(Scheme::Threads, Statement::Row, Commit::Auto, 15);
-        for (factor, what) in FIRST {
+        if words.peek().is_some_and(|first| Factor::Workload.set(&mut cell, first)) {
+            words.next();
+        }
+        for (factor, what) in FIRST.into_iter().filter(|(factor, _)| factor.is_used(&cell)).collect::<Vec<_>>() {
             put(&mut cell, factor, what, words.next())?;
         }
+        let is_first = |named: Factor| named == Factor::Workload || FIRST.iter().any(|(first, _)| *first == named);
         while let Some(name) = words.next() {
-            let factor = Factor::from_str(name).ok().filter(|named| FIRST.iter().all(|(first, _)| first != named));
+            let factor = Factor::from_str(name).ok().filter(|named| !is_first(*named));
             let factor = factor.ok_or_else(|| format!("`{name}` is nothing a cell has"))?;
             put(&mut cell, factor, name, words.next())?;
         }
@@ -177,7 +190,8 @@ mod tests {
                    db-cpus 0.25 placement pinned congestion reno synchronous-commit off foreign-keys off storage tmpfs \
                    inject spin=20us";
         let bulk = "processes multirow chunk pool 4 batch 50 chunk 8 protocol simple";
-        for text in ["threads row auto pool 15", "async row auto pool 60 link near-region", bulk, all] {
+        let lookup = "lookup async-single executemany pool 4 in-flight 100 chunk 10 link near-region";
+        for text in ["threads row auto pool 15", "async row auto pool 60 link near-region", bulk, all, lookup] {
             assert_eq!(text.parse::<Cell>().unwrap().to_string(), text);
         }
     }
@@ -189,6 +203,8 @@ mod tests {
             ("threads rows auto", "`rows` is no statement kind"),
             ("threads row auto pool", "the pool is missing"),
             ("threads row auto poool 3", "`poool` is nothing a cell has"),
+            ("lookup threads row auto", "`auto` is nothing a cell has"),
+            ("threads row auto workload lookup", "`workload` is nothing a cell has"),
         ] {
             assert!(text.parse::<Cell>().unwrap_err().contains(part), "{text}");
         }

@@ -1,13 +1,14 @@
 //! The factors of a cell by name: what two cells differ in, and how that is said.
 
 use super::cell::Cell;
-use super::{Commit, Factor, Statement};
+use super::{Commit, Factor, Statement, Workload};
 use std::str::FromStr;
 
 impl Factor {
     /// This factor's level in a cell, as it is typed.
     pub fn level(self, cell: &Cell) -> String {
         match self {
+            Self::Workload => cell.workload.to_string(),
             Self::Scheme => cell.scheme.to_string(),
             Self::Statement => cell.statement.to_string(),
             Self::Commit => cell.commit.to_string(),
@@ -35,6 +36,7 @@ impl Factor {
             level.parse().map(|level| *field = level).is_ok()
         }
         match self {
+            Self::Workload => put(&mut cell.workload, level),
             Self::Scheme => put(&mut cell.scheme, level),
             Self::Statement => put(&mut cell.statement, level),
             Self::Commit => put(&mut cell.commit, level),
@@ -67,22 +69,25 @@ impl Factor {
         match self {
             Self::Inject if cell.inject.is_none() => "nothing injected".into(),
             Self::Inject => format!("{level} injected"),
-            Self::Scheme | Self::Statement | Self::Commit | Self::Link | Self::Placement => level,
+            Self::Workload | Self::Scheme | Self::Statement | Self::Commit | Self::Link | Self::Placement => level,
             Self::ClientCpus => format!("client {level} CPU"),
             Self::DbCpus => format!("database {level} CPU"),
             Self::Batch => format!("{level} rows an INSERT"),
+            Self::Chunk if cell.workload == Workload::Lookup => format!("{level} keys a chunk"),
             Self::Chunk => format!("{level} records a chunk"),
             Self::Protocol => format!("{level} statements"),
             _ => format!("{} {level}", self.name()),
         }
     }
 
-    /// Whether a cell's level makes a difference to it: sizes are used by the kinds that have them.
+    /// Whether a cell's level makes a difference to it: sizes are used by the kinds that have them; a lookup commits
+    /// nothing.
     pub fn is_used(self, cell: &Cell) -> bool {
         match self {
             Self::InFlight => cell.statement == Statement::Executemany,
             Self::Batch => cell.statement == Statement::Multirow,
-            Self::Chunk => cell.commit == Commit::Chunk,
+            Self::Chunk => cell.commit == Commit::Chunk || cell.workload == Workload::Lookup,
+            Self::Commit => cell.workload == Workload::Census,
             _ => true,
         }
     }
@@ -139,5 +144,15 @@ mod tests {
         let many = Cell { statement: Statement::Multirow, commit: Commit::Chunk, ..row };
         let other = Cell { batch: 7, chunk: 7, ..many.clone() };
         assert_eq!(Factor::between(&many, &other), [Factor::Batch, Factor::Chunk]);
+    }
+
+    #[test]
+    fn a_lookup_has_chunks_of_keys_and_no_transactions() {
+        let census = Cell::new(Scheme::Threads, Statement::Row, Commit::Auto, 15);
+        let lookup = Cell { workload: Workload::Lookup, ..census.clone() };
+        assert!(Factor::Chunk.is_used(&lookup) && !Factor::Commit.is_used(&lookup));
+        assert_eq!(Factor::Chunk.said(&lookup), "16 keys a chunk");
+        assert_eq!(Factor::between(&census, &lookup), [Factor::Workload]);
+        assert_eq!(Factor::between(&lookup, &Cell { chunk: 10, ..lookup.clone() }), [Factor::Chunk]);
     }
 }

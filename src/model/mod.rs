@@ -8,6 +8,7 @@ pub mod factor;
 pub mod inject;
 pub mod limits;
 pub mod link;
+pub mod lookup;
 pub mod nearest;
 pub mod poisson;
 pub mod profiles;
@@ -43,6 +44,16 @@ macro_rules! words {
             }
         }
     };
+}
+
+words! {
+    /// What is done.
+    #[derive(Default)]
+    Workload {
+        #[default]
+        Census => "ingest Census records: INSERTs, and two SELECTs a line",
+        Lookup => "read wide rows by key, in the keys' order (a multiprocessing post of 2015)",
+    }
 }
 
 words! {
@@ -157,7 +168,7 @@ words! {
 }
 
 words! {
-    /// The two halves of the census workload.
+    /// The two halves of the census workload; a lookup has the second only.
     Phase {
         Geo => "INSERT each geographic record into a table with two indexes",
         Data => "per line two SELECTs, then a row an item",
@@ -246,13 +257,14 @@ words! {
 words! {
     /// What cells can differ in, by the name of [`cell::Cell`]'s field.
     Factor {
+        Workload => "what is done",
         Scheme => "how the client schedules work",
         Statement => "how rows are sent",
         Commit => "transaction grain",
         Pool => "workers, each with one connection",
         InFlight => "requests sent before waiting",
         Batch => "rows of one INSERT",
-        Chunk => "records of one transaction",
+        Chunk => "records of one transaction, or keys handed out together",
         Protocol => "how a statement and its parameters reach the database",
         Reader => "where the records are read and parsed",
         Link => "the path to the database",

@@ -48,7 +48,8 @@ impl Names {
         );
         let is_size = matches!(factor, Factor::InFlight | Factor::Batch | Factor::Chunk);
         let is_same = self.base.is_some() || !self.varying.contains(&factor);
-        is_same && (asked_first || (is_size && factor.is_used(cell)) || factor.level(cell) != factor.level(&usual))
+        let is_unusual = factor.level(cell) != factor.level(&usual);
+        is_same && factor.is_used(cell) && (asked_first || is_size || is_unusual)
     }
 
     /// What all cells of the series have in common.

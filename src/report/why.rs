@@ -234,7 +234,7 @@ pub fn not_shown(analysis: &Analysis<'_>) -> Vec<String> {
         let asked = [Factor::Scheme, Factor::Statement, Factor::Commit, Factor::Pool, Factor::Link];
         let fixed: Vec<String> = asked
             .iter()
-            .filter(|factor| !varying.contains(factor))
+            .filter(|factor| !varying.contains(factor) && factor.is_used(cell.cell))
             .map(|factor| format!("{} ({})", factor.name(), factor.level(cell.cell)))
             .collect();
         if !fixed.is_empty() {

@@ -1,4 +1,5 @@
-//! Records on a pipe: what a reader process hands its parent, and what the parent of `processes` hands its children.
+//! Records on a pipe: what a reader process hands its parent, and what the parent of `processes` hands its children
+//! (of a lookup chunks of keys).
 //! One JSON document a line.
 //!
 //! ```text
@@ -27,6 +28,13 @@ pub enum Feed {
         line: u64,
         /// The line, decoded as Latin-1.
         text: String,
+    },
+    /// A chunk of keys to look up, by the numbers of their requests.
+    Keys {
+        /// The first.
+        first: u64,
+        /// How many.
+        keys: u64,
     },
     /// The reader failed; nothing follows.
     Failed {

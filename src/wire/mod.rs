@@ -24,7 +24,7 @@ pub mod watched;
 pub use result::{Acknowledged, Cpu, Interrupt, ItemTally, PhaseResult, Rates, RunResult, Steady, Verification};
 
 use crate::model::inject::Inject;
-use crate::model::{Commit, Phase, Protocol, Reader, Scheme, Statement};
+use crate::model::{Commit, Phase, Protocol, Reader, Scheme, Statement, Workload};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -65,16 +65,20 @@ pub struct Job {
     pub schema: u32,
     /// Where the database is, password included. Never part of a result.
     pub dburl: DbUrl,
+    /// What is done.
+    #[serde(default)]
+    pub workload: Workload,
     /// How the client schedules work.
     pub scheme: Scheme,
     /// How rows are sent.
     pub statement: Statement,
-    /// Requests sent before waiting: of rows by `executemany`, of geographic records by every kind but `row`.
+    /// Requests sent before waiting: of rows by `executemany`, of geographic records by every kind but `row`; of a
+    /// lookup's keys by `executemany`, within a chunk.
     pub in_flight: usize,
     /// Rows of one INSERT; used by `multirow`.
     #[serde(default = "batch")]
     pub batch: usize,
-    /// Records of one transaction, at most; used by `chunk`.
+    /// Records of one transaction, at most; used by `chunk`. Of a lookup the keys handed out to a worker together.
     #[serde(default = "chunk")]
     pub chunk: usize,
     /// How a statement and its parameters reach the database.
@@ -90,13 +94,13 @@ pub struct Job {
     pub data: PathBuf,
     /// Records the queue between reader and workers holds.
     pub queue: usize,
-    /// Which halves to run: geo, data, or both in this order.
+    /// Which halves to run: geo, data, or both in this order; of a lookup data.
     pub phases: Vec<Phase>,
     /// At most so many geographic records (all when absent).
     pub limit_geo: Option<u64>,
-    /// At most so many lines (all when absent).
+    /// At most so many lines (all when absent); of a lookup so many keys (without a time, 10,000 when absent).
     pub limit_lines: Option<u64>,
-    /// The data phase takes no new line after so many seconds; lines begun are finished.
+    /// The data phase takes no new line, no new chunk of keys after so many seconds; those begun are finished.
     pub seconds: Option<f64>,
     /// Set for a child of `processes`: take records from standard input instead of reading files.
     #[serde(default)]
@@ -160,12 +164,30 @@ impl Job {
         if !self.phases.is_sorted_by(|one, next| one < next) {
             return Err("phases are out of order: geo goes before data, each once".into());
         }
+        self.check_workload()?;
         match self.seconds {
             Some(seconds) if !(seconds > 0.0 && seconds <= 86_400.0) => {
                 Err(format!("seconds is {seconds}: it must be above 0 and at most 86400 (a day)"))
             }
             _ => Ok(()),
         }
+    }
+
+    /// A lookup writes nothing and reads no file.
+    fn check_workload(&self) -> Result<(), String> {
+        if self.workload == Workload::Census {
+            return Ok(());
+        }
+        if self.phases != [Phase::Data] {
+            return Err("a lookup has no geographic records: give it the phase data alone".into());
+        }
+        if self.commit != Commit::Auto {
+            return Err(format!("a lookup commits nothing: commit is {}, it must be auto", self.commit));
+        }
+        if self.reader != Reader::Thread {
+            return Err(format!("a lookup reads no file: reader is {}, it must be thread", self.reader));
+        }
+        Ok(())
     }
 }
 
@@ -246,6 +268,26 @@ pub enum Event {
         records: u64,
         /// Rows acknowledged with them.
         rows: u64,
+    },
+    /// A child of `processes` hands over the rows that a chunk of keys gave, in their order. So many bytes follow the
+    /// line: not JSON, but rows as the ingester's processes hand them to each other.
+    Rows {
+        /// The number of the chunk's first request.
+        first: u64,
+        /// How many rows.
+        rows: u64,
+        /// How many bytes follow.
+        bytes: usize,
+        /// These bytes.
+        #[serde(skip)]
+        frame: Vec<u8>,
+    },
+    /// A worker process died; the others do its work.
+    WorkerLost {
+        /// Its number, from 0.
+        worker: usize,
+        /// One sentence.
+        error: String,
     },
     /// The end, successful or interrupted in order.
     Finished {

@@ -4,6 +4,7 @@ use super::Job;
 use super::metrics::{PhaseMetrics, RunMetrics};
 use crate::model::Phase;
 use crate::model::checksum::Tally;
+use crate::model::lookup::Delivered;
 use serde::{Deserialize, Serialize};
 
 /// Everything one ingester run measured.
@@ -33,6 +34,9 @@ pub struct RunResult {
     /// many it may.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interpreter_lock: bool,
+    /// Worker processes that died on the way, a sentence each; others did their work. Absent where none did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
     /// What was measured outside the phases; absent where the job didn't ask for it, or the program can't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<RunMetrics>,
@@ -104,10 +108,13 @@ pub struct Acknowledged {
     pub geo_rows: u64,
     /// Order-independent sum of the geographic records' digests (each below 2^60), modulo 2^63.
     pub geo_digest: u64,
-    /// Lines whose every item was inserted.
+    /// Lines whose every item was inserted; of a lookup rows delivered.
     pub lines: u64,
     /// Per dictionary item, ascending by item.
     pub items: Vec<ItemTally>,
+    /// Of a lookup what was delivered, in its order; absent of an ingest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lookup: Option<Delivered>,
 }
 
 impl Acknowledged {
@@ -140,6 +147,9 @@ pub struct Verification {
     pub geo_rows: u64,
     /// Rows, sum (hundredths) and checksum found in `data_element`.
     pub elements: Tally,
+    /// Of a lookup what as many deliveries in order have to add up to, by what `node` holds; absent of an ingest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lookup: Option<Delivered>,
     /// What differed, a sentence each; empty when verified.
     pub differences: Vec<String>,
 }

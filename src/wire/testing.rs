@@ -13,6 +13,7 @@ pub(crate) fn result(cell: &Cell, rate: f64) -> RunResult {
     let job = Job {
         schema: SCHEMA,
         dburl: DbUrl("postgresql://link:5432/ingest".into()),
+        workload: cell.workload,
         scheme: cell.scheme,
         statement: cell.statement,
         in_flight: cell.in_flight,
@@ -57,19 +58,21 @@ pub(crate) fn result(cell: &Cell, rate: f64) -> RunResult {
             verified: true,
             geo_rows: 0,
             elements: Tally::default(),
+            lookup: None,
             differences: vec![],
         }),
         cpu: Cpu::default(),
         peak_memory: 0,
         interrupted: None,
         interpreter_lock: false,
+        lost: Vec::new(),
         metrics: None,
     }
 }
 
 pub(crate) fn wrong() -> Verification {
     let differences = vec!["data_element holds 4 rows of item 1, 5 were acknowledged".to_owned()];
-    Verification { verified: false, geo_rows: 0, elements: Tally::default(), differences }
+    Verification { verified: false, geo_rows: 0, elements: Tally::default(), lookup: None, differences }
 }
 
 pub(crate) fn record(run: usize, scheme: Scheme, rate: f64) -> RunRecord {

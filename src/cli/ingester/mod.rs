@@ -9,7 +9,7 @@ use crate::ingest::Extras;
 use crate::link::probe;
 use crate::model::inject::Inject;
 use crate::model::units::{bytes, count, duration, number, rows_a_second};
-use crate::model::{Commit, Phase, Protocol, Reader, Scheme, Statement};
+use crate::model::{Commit, Phase, Protocol, Reader, Scheme, Statement, Workload};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::{DbUrl, Event, Job, Line, RunResult, SCHEMA};
 use crate::{db, ingest};
@@ -40,7 +40,7 @@ fn exit_codes() -> String {
 enum Verb {
     /// Ingest the records of a data folder, then verify every row
     Run(Box<RunArgs>),
-    /// List the schemes and statement kinds
+    /// List the workloads, schemes and statement kinds
     List,
     /// Drop and create the tables, load the dictionary of all 39 segments; every record is lost
     Rebuild(Database),
@@ -92,6 +92,9 @@ struct RunArgs {
     /// The database: postgresql://user:password@host:port/name; its tables must be there and empty (`rebuild`)
     #[arg(long, value_name = "URL", env = "INGEST_LAB_DBURL", hide_env_values = true, required_unless_present = "job")]
     dburl: Option<String>,
+    /// What is done; a lookup has the phase data only, commits nothing and reads no data folder
+    #[arg(long, default_value = Workload::Census.word(), value_parser = word(Workload::ALL, Workload::summary))]
+    workload: Workload,
     /// How the client schedules work
     #[arg(long, default_value = Scheme::Threads.word(), value_parser = word(Scheme::OWN, Scheme::summary))]
     scheme: Scheme,
@@ -104,7 +107,8 @@ struct RunArgs {
     /// Rows of one INSERT, 1 to 21845; only `multirow` uses it
     #[arg(long, value_name = "ROWS", default_value_t = Job::BATCH)]
     batch: usize,
-    /// Records of one transaction under `--commit chunk`, at most: what is ready is taken, 1 to 1000
+    /// Records of one transaction under `--commit chunk`, at most: what is ready is taken; of a lookup the keys handed
+    /// out to a worker together, 1 to 1000
     #[arg(long, value_name = "RECORDS", default_value_t = Job::CHUNK)]
     chunk: usize,
     /// How statements and their parameters reach the database; COPY has no parameters, its SELECTs have
@@ -125,14 +129,16 @@ struct RunArgs {
     /// Records the queue between reader and workers holds, 1 to 1000000; a full queue holds the reader up
     #[arg(long, value_name = "RECORDS", default_value_t = Job::QUEUE)]
     queue: usize,
-    /// Which phases to run: geo, data, or both
+    /// Which phases to run: geo, data, or both; of a lookup data
     #[arg(long, value_delimiter = ',', default_values = [Phase::Geo.word(), Phase::Data.word()],
+          default_value_if("workload", Workload::Lookup.word(), Phase::Data.word()),
           value_parser = word(Phase::ALL, Phase::summary))]
     phases: Vec<Phase>,
     /// Stop the geo phase after so many geographic records [default: all]
     #[arg(long, value_name = "RECORDS")]
     limit_geo: Option<u64>,
-    /// Stop the data phase after so many lines, over all segments [default: all]
+    /// Stop the data phase after so many lines, over all segments [default: all]; of a lookup after so many keys
+    /// [default: 10000, without --seconds]
     #[arg(long, value_name = "LINES")]
     limit_lines: Option<u64>,
     /// Take no new line after so many seconds of the data phase, above 0 to 86400; lines begun are finished
@@ -193,6 +199,7 @@ fn run(args: RunArgs) -> Result<Exit> {
     let job = Job {
         schema: SCHEMA,
         dburl: DbUrl(args.dburl.expect("clap requires it unless a job is given")),
+        workload: args.workload,
         scheme: args.scheme,
         statement: args.statement,
         in_flight: args.in_flight,
@@ -322,7 +329,8 @@ impl JsonLines {
         let mut text = serde_json::to_vec(&line).expect("an event has only string keys and finite numbers");
         text.push(b'\n');
         let mut out = std::io::stdout().lock();
-        if out.write_all(&text).and_then(|()| out.flush()).is_err() {
+        let behind: &[u8] = if let Event::Rows { frame, .. } = &line.event { frame } else { &[] };
+        if out.write_all(&text).and_then(|()| out.write_all(behind)).and_then(|()| out.flush()).is_err() {
             // Nobody listens any more: a run whose result nobody gets must not go on.
             std::process::exit(i32::from(Exit::Failure.code()));
         }
@@ -346,6 +354,10 @@ impl JsonLines {
 
 fn list() -> Result<Exit> {
     let mut out = std::io::stdout().lock();
+    writeln!(out, "workloads")?;
+    for workload in Workload::ALL {
+        writeln!(out, "  {:<14}{}", workload.word(), workload.summary())?;
+    }
     writeln!(out, "schemes")?;
     for scheme in Scheme::OWN {
         writeln!(out, "  {:<14}{}", scheme.word(), scheme.summary())?;
@@ -369,7 +381,7 @@ fn rebuild(database: Database) -> Result<Exit> {
 
 /// One run for people: the three rates of 2015 and what surrounds them.
 fn table(result: &RunResult) -> String {
-    let Job { scheme, statement, commit, pool, .. } = &result.job;
+    let Job { workload, scheme, statement, commit, pool, .. } = &result.job;
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     let mut row = |name: &str, value: String, unit: String| {
@@ -403,11 +415,18 @@ fn table(result: &RunResult) -> String {
     if let Some(found) = &result.verification {
         let sum = found.elements.sum as f64 / 100.0;
         let verdict = if found.verified { "verified" } else { "NOT VERIFIED" };
-        row(verdict, count(found.elements.rows), format!("elements, sum {}", number(sum)));
+        match found.lookup {
+            Some(found) => row(verdict, count(found.rows), "rows, delivered in the order of their keys".into()),
+            None => row(verdict, count(found.elements.rows), format!("elements, sum {}", number(sum))),
+        }
     }
     if let Some(column) = table.column_mut(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let plural = if *pool == 1 { "" } else { "s" };
-    format!("{scheme} · {statement} · commit {commit} · {pool} connection{plural}\n{table}")
+    let what = match workload {
+        Workload::Census => format!("{scheme} · {statement} · commit {commit}"),
+        Workload::Lookup => format!("{workload} · {scheme} · {statement}"),
+    };
+    format!("{what} · {pool} connection{plural}\n{table}")
 }

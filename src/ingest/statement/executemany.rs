@@ -9,8 +9,9 @@ use crate::census::line::Line;
 use crate::db::command::Value;
 use crate::db::geo::Columns;
 use crate::db::numeric::Hundredths;
-use crate::ingest::census::{Counters, IngestError, Manner, Prepared, check_keys, element, geo_id, place_of};
+use crate::ingest::census::{Prepared, check_keys, element, geo_id, place_of};
 use crate::ingest::session::Session;
+use crate::ingest::workload::{Counters, IngestError, Manner};
 use crate::model::{Commit, Stage};
 use futures_util::future::try_join;
 use futures_util::stream::{FuturesOrdered, StreamExt};
@@ -126,5 +127,5 @@ pub(super) async fn geo(
         Ok(())
     });
     let inserted = stages.time(Stage::Execute, insert).await;
-    inserted.map_err(|error| (done.min(records.len() - 1), error.into()))
+    inserted.map_err(|error: Error| (done.min(records.len() - 1), error.into()))
 }

@@ -15,8 +15,9 @@ mod multirow;
 mod row;
 mod unnest;
 
-use super::census::{Counters, Failed, INSERT_ELEMENT, IngestError, Manner, Prepared, Record};
+use super::census::{INSERT_ELEMENT, Prepared};
 use super::session::Session;
+use super::workload::{Counters, Failed, IngestError, Manner, Record};
 use crate::census::geo::GeoRecord;
 use crate::census::line::Line;
 use crate::db::geo::Columns;
@@ -54,14 +55,14 @@ pub async fn lines(
 fn line_of(record: &Record) -> Option<(u8, &Line)> {
     match record {
         Record::Line(segment, line, _) => Some((*segment, line)),
-        Record::Geo(..) | Record::Raw(..) => None,
+        Record::Geo(..) | Record::Raw(..) | Record::Keys(_) => None,
     }
 }
 
 fn geo_of(record: &Record) -> Option<&GeoRecord> {
     match record {
         Record::Geo(geo, _) => Some(geo),
-        Record::Line(..) | Record::Raw(..) => None,
+        Record::Line(..) | Record::Raw(..) | Record::Keys(_) => None,
     }
 }
 

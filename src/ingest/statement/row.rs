@@ -4,8 +4,9 @@ use crate::census::line::Line;
 use crate::db::command::Value;
 use crate::db::geo::Columns;
 use crate::db::numeric::Hundredths;
-use crate::ingest::census::{Counters, IngestError, Manner, Prepared, check_keys, element, geo_id, place_of};
+use crate::ingest::census::{Prepared, check_keys, element, geo_id, place_of};
 use crate::ingest::session::Session;
+use crate::ingest::workload::{Counters, IngestError, Manner};
 use crate::model::{Commit, Stage};
 
 pub(super) async fn line(

@@ -3,13 +3,18 @@
 use crate::model::cell::{BATCH, CHUNK, Cell, IN_FLIGHT, LOCAL};
 use crate::model::inject::Inject;
 use crate::model::limits::Cpus;
-use crate::model::{Commit, Congestion, Factor, Placement, Protocol, Reader, Scheme, Statement, Storage, Switch};
+use crate::model::{
+    Commit, Congestion, Factor, Placement, Protocol, Reader, Scheme, Statement, Storage, Switch, Workload,
+};
 use serde::{Deserialize, Serialize};
 
 /// A cross product of the factors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CellSpan {
+    /// What is done.
+    #[serde(default = "usual")]
+    pub workload: Vec<Workload>,
     /// How the client schedules work.
     pub scheme: Vec<Scheme>,
     /// How rows are sent.
@@ -24,7 +29,7 @@ pub struct CellSpan {
     /// Rows of one `multirow` INSERT.
     #[serde(default = "batch")]
     pub batch: Vec<usize>,
-    /// Records of one transaction under `chunk`.
+    /// Records of one transaction under `chunk`; of a lookup the keys handed out together.
     #[serde(default = "chunk")]
     pub chunk: Vec<usize>,
     /// How a statement and its parameters reach the database.
@@ -91,6 +96,7 @@ impl CellSpan {
     /// A block that spans one cell only.
     pub fn of(cell: &Cell) -> Self {
         Self {
+            workload: vec![cell.workload],
             scheme: vec![cell.scheme],
             statement: vec![cell.statement],
             commit: vec![cell.commit],
@@ -161,6 +167,7 @@ impl CellSpan {
         cells = cross(&cells, &self.commit, |cell, commit| cell.commit = *commit);
         cells = cross(&cells, &self.statement, |cell, statement| cell.statement = *statement);
         cells = cross(&cells, &self.scheme, |cell, scheme| cell.scheme = *scheme);
+        cells = cross(&cells, &self.workload, |cell, workload| cell.workload = *workload);
         // A size that a cell does not use is as usual: else the same cell would be there once for each size.
         for cell in &mut cells {
             cell.batch = if Factor::Batch.is_used(cell) { cell.batch } else { BATCH };

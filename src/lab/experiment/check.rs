@@ -5,7 +5,7 @@ use crate::lab::placement::places;
 use crate::lab::plan::estimate;
 use crate::lab::{Capacity, links};
 use crate::model::cell::Cell;
-use crate::model::{Storage, units};
+use crate::model::{Commit, Reader, Statement, Storage, Workload, units};
 use crate::wire::Job;
 use crate::wire::exit::{Exit, Failure};
 
@@ -146,5 +146,22 @@ fn check_cell(cell: &Cell) -> Result<(), String> {
     if !(1..=Job::MAX_CHUNK).contains(&cell.chunk) {
         return Err(format!("chunk is {}: it must be 1 to {}", cell.chunk, Job::MAX_CHUNK));
     }
+    if cell.workload == Workload::Lookup {
+        check_lookup(cell)?;
+    }
     links::find(&cell.link).map(drop)
+}
+
+/// What no program does in a lookup; what only some do they say themselves.
+fn check_lookup(cell: &Cell) -> Result<(), String> {
+    if !matches!(cell.statement, Statement::Row | Statement::Executemany) {
+        return Err(format!("a lookup reads rows, {} sends them: use statement row or executemany", cell.statement));
+    }
+    if cell.commit != Commit::Auto {
+        return Err(format!("a lookup commits nothing: commit is {}, it must be auto", cell.commit));
+    }
+    if cell.reader != Reader::Thread || !cell.inject.read.is_zero() {
+        return Err("a lookup reads no file: leave reader, and read in inject, as they are usually".into());
+    }
+    Ok(())
 }

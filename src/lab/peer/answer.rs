@@ -103,6 +103,8 @@ fn order(lines: &[&Line], job: &Job) -> Vec<String> {
             Event::QueueFilled { phase } => at.filled(*phase),
             Event::Measured { phase, .. } => at.measured(*phase),
             Event::Done { .. } => Some("`done` is for children of the ingester only".to_owned()),
+            Event::Rows { .. } => Some("`rows` is for children of the ingester only".to_owned()),
+            Event::WorkerLost { error, .. } => Some(format!("it lost a worker: {error}")),
             Event::Finished { .. } | Event::Failed { .. } => None,
         };
         wrong.extend(complaint);

@@ -145,6 +145,7 @@ mod tests {
             verified: false,
             geo_rows,
             elements: Tally { rows, ..elements },
+            lookup: None,
             differences: vec!["data_element holds another number".into()],
         };
         let told = |rows| disagreement(&with(rows), &said).unwrap();

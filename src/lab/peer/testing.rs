@@ -9,6 +9,7 @@ pub(super) fn job() -> Job {
     Job {
         schema: SCHEMA,
         dburl: DbUrl("postgresql://ingest:s3cret@link:5432/ingest".into()),
+        workload: Default::default(),
         scheme: Scheme::Threads,
         statement: Statement::Row,
         in_flight: Job::IN_FLIGHT,
@@ -81,6 +82,7 @@ fn result() -> RunResult {
         peak_memory: 16 << 20,
         interrupted: None,
         interpreter_lock: false,
+        lost: Vec::new(),
         metrics: None,
     }
 }

@@ -20,7 +20,7 @@ use crate::db;
 use crate::engine::{DataVolume, Healthy, Limits, Network, Responder, RunSpec, Stack, Waiting};
 use crate::model::cell::Cell;
 use crate::model::clock;
-use crate::model::{Congestion, Phase, Placement, Program, Storage};
+use crate::model::{Congestion, Phase, Placement, Program, Storage, Workload};
 use crate::wire::conditions::{Conditions, Harness, Setting};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::record::Outcome;
@@ -209,6 +209,7 @@ impl StackStage {
         Job {
             schema: SCHEMA,
             dburl: database_url(&self.server().password, "link"),
+            workload: cell.workload,
             scheme: cell.scheme,
             statement: cell.statement,
             in_flight: cell.in_flight,
@@ -220,7 +221,10 @@ impl StackStage {
             reader: cell.reader,
             data: RunSpec::DATA.into(),
             queue: Job::QUEUE,
-            phases: vec![Phase::Geo, Phase::Data],
+            phases: match cell.workload {
+                Workload::Census => vec![Phase::Geo, Phase::Data],
+                Workload::Lookup => vec![Phase::Data],
+            },
             limit_geo: stop.geo_records,
             limit_lines: stop.lines,
             seconds: stop.seconds,
