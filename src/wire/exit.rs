@@ -24,6 +24,12 @@ pub enum Exit {
     Engine = 7,
     /// Another lab is using the stack.
     Busy = 8,
+    /// The gate found what it forbids: a cell that is slower than allowed, or another verdict.
+    Slower = 10,
+    /// The gate cannot tell: setups or noise don't allow the claim.
+    Undecided = 11,
+    /// These series cannot be compared: they have no cell in common, or one is not finished.
+    NotComparable = 12,
     /// Interrupted (Ctrl-C), after an orderly end.
     Interrupted = 130,
 }
@@ -54,6 +60,9 @@ impl Exit {
             Self::NotVerified => "the rows in the database are not those acknowledged",
             Self::Engine => "the container engine or the stack cannot be reached or refuses",
             Self::Busy => "another lab is using the stack",
+            Self::Slower => "the gate found what it forbids",
+            Self::Undecided => "the gate cannot tell",
+            Self::NotComparable => "these series cannot be compared",
             Self::Interrupted => "interrupted, after an orderly end",
         }
     }

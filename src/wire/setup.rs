@@ -149,6 +149,17 @@ impl Setup {
     }
 }
 
+impl Setup {
+    /// Whether both are of one machine, as far as what is recorded tells: absolute rates mean the same on no other.
+    pub fn same_machine(&self, other: &Self) -> bool {
+        let machine = |setup: &Self| {
+            let engine = &setup.engine;
+            (engine.architecture.clone(), engine.processors, engine.memory, engine.kernel.clone())
+        };
+        machine(self) == machine(other)
+    }
+}
+
 fn forwarding(setup: &Setup) -> String {
     setup.forwarding.map_or_else(|| "none".into(), |forwarding| forwarding.to_string())
 }
