@@ -16,6 +16,7 @@ fn lab_explains_itself() {
     insta::assert_snapshot!("lab", help("lab", &["--help"]));
     insta::assert_snapshot!("lab-run", help("lab", &["run", "--help"]));
     insta::assert_snapshot!("lab-report", help("lab", &["report", "--help"]));
+    insta::assert_snapshot!("lab-compare", help("lab", &["compare", "--help"]));
     insta::assert_snapshot!("lab-doctor", help("lab", &["doctor", "--help"]));
 }
 
@@ -64,4 +65,14 @@ fn a_series_that_is_not_there_is_a_usage_error_and_no_engine_is_asked() {
     let output = command.args(["report", "2015-01-01-quick", "--html"]).assert().code(2);
     let said = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
     assert_eq!(said, "lab: there is no series 2015-01-01-quick in results: `lab list` shows them\n");
+}
+
+#[test]
+fn a_slowdown_that_is_no_percentage_and_one_without_a_gate_are_usage_errors() {
+    for arguments in
+        [["--gate", "--max-slowdown", "5"], ["--gate", "--max-slowdown", "100%"], ["--max-slowdown", "5%", "--html"]]
+    {
+        let mut command = Command::cargo_bin("lab").unwrap();
+        command.args(["compare", "one", "other"]).args(arguments).assert().code(2);
+    }
 }

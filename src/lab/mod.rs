@@ -7,6 +7,7 @@
 //! It speaks to containers through `engine` and to the database through `db`, never itself.
 
 mod calibration;
+mod compare;
 mod data;
 mod diagnose;
 mod doctor;
@@ -28,6 +29,7 @@ mod testing;
 mod verbs;
 
 pub use calibration::calibrate;
+pub use compare::{CompareConfig, Opened, compare, compare_after_replay};
 pub use diagnose::{DiagnoseConfig, diagnose};
 pub use doctor::doctor;
 pub use experiment::{CellSpan, EXPERIMENTS, Experiment, Overrides, StopRule};
