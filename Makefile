@@ -40,7 +40,7 @@ clean: ## Free this project's images and volumes; results stay
 	@docker/stack.sh clean
 
 ##@ For developers
-.PHONY: test fmt lint unit bench test-e2e test-verdict test-noise test-forecasts test-link test-netem build images-test
+.PHONY: test fmt lint unit bench test-e2e test-verdict test-noise test-compare test-forecasts test-link test-netem build images-test
 test: images-test ## Everything CI runs: format, lints, docs, the stack end to end, all tests
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
@@ -69,6 +69,8 @@ test-verdict: images ## Cells whose bound is known: are they named? (an hour and
 	cargo test --locked --test verdict -- --ignored --nocapture
 test-noise: images ## Are differences found that are there, and only those? (half an hour and more; wants a quiet machine)
 	cargo test --locked --test noise -- --ignored --nocapture
+test-compare: images ## Do pairs of series differ only where something was planted? (two hours; wants a quiet machine)
+	cargo test --locked --test compare -- --ignored --nocapture
 test-forecasts: images ## How good are forecasts over the experiments here? (half an hour; wants a quiet machine)
 	cargo test --locked --test forecasts -- --ignored --nocapture
 test-link: ## The link's whole table by nfqueue, minutes long, on a machine that does nothing else (root)

@@ -18,6 +18,7 @@ fn lab_explains_itself() {
     insta::assert_snapshot!("lab-report", help("lab", &["report", "--help"]));
     insta::assert_snapshot!("lab-bundle", help("lab", &["bundle", "--help"]));
     insta::assert_snapshot!("lab-verify", help("lab", &["verify", "--help"]));
+    insta::assert_snapshot!("lab-compare", help("lab", &["compare", "--help"]));
     insta::assert_snapshot!("lab-doctor", help("lab", &["doctor", "--help"]));
 }
 
@@ -79,5 +80,15 @@ fn a_file_that_is_no_bundle_has_an_exit_code_of_its_own_and_no_engine_is_asked()
         let said = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
         let expected = "lab: quick.zip: is no bundle, or not all of one: copy it once more from where it was made\n";
         assert_eq!(said, expected);
+    }
+}
+
+#[test]
+fn a_slowdown_that_is_no_percentage_and_one_without_a_gate_are_usage_errors() {
+    for arguments in
+        [["--gate", "--max-slowdown", "5"], ["--gate", "--max-slowdown", "100%"], ["--max-slowdown", "5%", "--html"]]
+    {
+        let mut command = Command::cargo_bin("lab").unwrap();
+        command.args(["compare", "one", "other"]).args(arguments).assert().code(2);
     }
 }

@@ -6,22 +6,19 @@
 //! Comparisons Among Means, JASA 56 (1961) 52; NIST/SEMATECH e-Handbook of Statistical Methods, section 7.4.7.3.
 
 use super::cells::{CellRuns, groups};
+use super::estimate::Estimate;
 use super::scatter::Scatters;
-use super::student::two_sided;
 use super::{LEAST_PAIRS, Ratio};
 use crate::model::cell::Cell;
 use crate::model::{Factor, Part};
 use serde::Serialize;
 
 /// How often all intervals of a factor may fail to hold together.
-const ALPHA: f64 = 0.05;
+pub(super) const ALPHA: f64 = 0.05;
 
 /// A pair whose differences vary so many times as much as the shared scatter has them uses its own: by chance that
 /// happens to 2 pairs in 100.
-const OWN_VARIANCE: f64 = 3.0;
-
-/// "Could have been seen" means: in four series of five. Student's t leaves this at both ends together.
-const SEEN: f64 = 0.4;
+pub(super) const OWN_VARIANCE: f64 = 3.0;
 
 /// Two cells that differ in one factor.
 #[derive(Debug, Clone, Serialize)]
@@ -58,6 +55,13 @@ pub enum Finding {
     },
 }
 
+impl Finding {
+    fn of(estimate: &Estimate, alpha: f64, floor: f64) -> Self {
+        let (ratio, smallest) = (estimate.ratio(alpha), estimate.smallest(alpha, floor));
+        Self::Measured { ratio, smallest, means: estimate.means(alpha, floor) }
+    }
+}
+
 /// What an interval means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -91,13 +95,13 @@ impl<'a> Noise<'a> {
     pub fn of(cells: &[CellRuns<'a>], scatters: &Scatters<'_, 'a>) -> Option<Self> {
         let twin = cells.iter().find(|cell| cell.part == Part::Twin)?;
         let first = cells.iter().find(|cell| cell.part == Part::Cell && cell.cell == twin.cell)?;
-        let Some(estimate) = Estimate::of(first, twin, scatters) else {
+        let Some(estimate) = estimate(first, twin, scatters) else {
             let finding = too_few(first, twin);
             let Finding::TooFew { range: Some((low, high)), .. } = finding else { return None };
             return Some(Self { cell: twin.cell, finding, floor: (1.0 / low).max(high) - 1.0 });
         };
         let floor = (estimate.mean.abs() + estimate.error).exp() - 1.0;
-        Some(Self { cell: twin.cell, finding: estimate.finding(ALPHA, 0.0), floor })
+        Some(Self { cell: twin.cell, finding: Finding::of(&estimate, ALPHA, 0.0), floor })
     }
 }
 
@@ -112,10 +116,10 @@ pub fn family<'a>(
     for group in groups(factor, cells) {
         pairs.extend(group[1..].iter().map(|other| (group[0], *other)));
     }
-    let estimates: Vec<_> = pairs.iter().map(|(base, other)| Estimate::of(base, other, scatters)).collect();
+    let estimates: Vec<_> = pairs.iter().map(|(base, other)| estimate(base, other, scatters)).collect();
     let made = estimates.iter().flatten().count().max(1);
     let findings = estimates.into_iter().zip(&pairs).map(|(estimate, (base, other))| match estimate {
-        Some(estimate) => estimate.finding(ALPHA / made as f64, floor),
+        Some(estimate) => Finding::of(&estimate, ALPHA / made as f64, floor),
         None => too_few(base, other),
     });
     let named = findings.zip(&pairs);
@@ -124,11 +128,11 @@ pub fn family<'a>(
 
 /// How many times as much one cell does as another, by itself: with an interval that is not widened for others.
 pub(super) fn ratio(base: &CellRuns<'_>, other: &CellRuns<'_>, scatters: &Scatters<'_, '_>) -> Option<Ratio> {
-    Some(Estimate::of(base, other, scatters)?.ratio(ALPHA))
+    Some(estimate(base, other, scatters)?.ratio(ALPHA))
 }
 
 /// Log-ratios other / base, a block each.
-fn log_ratios(base: &CellRuns<'_>, other: &CellRuns<'_>) -> Vec<f64> {
+pub(super) fn log_ratios(base: &CellRuns<'_>, other: &CellRuns<'_>) -> Vec<f64> {
     let (base, other) = (base.by_block(), other.by_block());
     base.iter().filter_map(|(block, rate)| Some((other.get(block)? / rate).ln())).collect()
 }
@@ -141,51 +145,18 @@ fn too_few(base: &CellRuns<'_>, other: &CellRuns<'_>) -> Finding {
     Finding::TooFew { pairs: logs.len(), range: range.map(|(least, most)| (least.exp(), most.exp())) }
 }
 
-/// The mean of log-ratios and how sure it is.
-struct Estimate {
-    mean: f64,
-    error: f64,
-    freedom: usize,
-    pairs: usize,
-}
-
-impl Estimate {
-    /// None below six pairs. The error is that of the shared scatter, unless there is none or the pair's own
-    /// differences clearly vary more.
-    fn of(base: &CellRuns<'_>, other: &CellRuns<'_>, scatters: &Scatters<'_, '_>) -> Option<Self> {
-        let logs = log_ratios(base, other);
-        if logs.len() < LEAST_PAIRS {
-            return None;
-        }
-        let count = logs.len() as f64;
-        let mean = logs.iter().sum::<f64>() / count;
-        let own = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (count - 1.0);
-        let shared = scatters.shared(base, other).map(|scatter| (2.0 * scatter.variance, scatter.freedom));
-        let (variance, freedom) =
-            shared.filter(|(variance, _)| own <= OWN_VARIANCE * variance).unwrap_or((own, logs.len() - 1));
-        Some(Self { mean, error: (variance / count).sqrt(), freedom, pairs: logs.len() })
+/// The mean of a comparison's log-ratios. None below six pairs. The error is that of the shared scatter, unless there
+/// is none or the pair's own differences clearly vary more.
+pub(super) fn estimate(base: &CellRuns<'_>, other: &CellRuns<'_>, scatters: &Scatters<'_, '_>) -> Option<Estimate> {
+    let logs = log_ratios(base, other);
+    if logs.len() < LEAST_PAIRS {
+        return None;
     }
-
-    fn ratio(&self, alpha: f64) -> Ratio {
-        let half = two_sided(alpha, self.freedom) * self.error;
-        let (low, high) = ((self.mean - half).exp(), (self.mean + half).exp());
-        Ratio { ratio: self.mean.exp(), low, high, pairs: self.pairs }
-    }
-
-    fn finding(&self, alpha: f64, floor: f64) -> Finding {
-        let ratio = self.ratio(alpha);
-        let floor = (1.0 + floor).ln();
-        let means = if ratio.low <= 1.0 && 1.0 <= ratio.high {
-            Means::Same
-        } else if self.mean.abs() <= floor {
-            Means::WithinNoise
-        } else if self.mean < 0.0 {
-            Means::Slower
-        } else {
-            Means::Faster
-        };
-        let needed = floor.max(two_sided(alpha, self.freedom) * self.error);
-        let smallest = (needed + two_sided(SEEN, self.freedom) * self.error).exp() - 1.0;
-        Finding::Measured { ratio, smallest, means }
-    }
+    let count = logs.len() as f64;
+    let mean = logs.iter().sum::<f64>() / count;
+    let own = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    let shared = scatters.shared(base, other).map(|scatter| (2.0 * scatter.variance, scatter.freedom));
+    let (variance, freedom) =
+        shared.filter(|(variance, _)| own <= OWN_VARIANCE * variance).unwrap_or((own, logs.len() - 1));
+    Some(Estimate { mean, error: (variance / count).sqrt(), freedom, pairs: logs.len() })
 }

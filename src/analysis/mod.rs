@@ -5,10 +5,12 @@
 //!                         └── scatter, noise floor (the cell that ran twice a block) ──┘
 //! ```
 
+mod across;
 mod cells;
 mod compare;
 mod demand;
 mod diagnosis;
+mod estimate;
 mod evidence;
 mod forecast;
 mod ledger;
@@ -24,6 +26,9 @@ mod student;
 mod summary;
 mod verdict;
 
+pub use across::{
+    Across, CellChange, Change, Decision, Gate, RatioChange, Reason, Ruling, Series, Setups, VerdictChange,
+};
 pub use cells::CellRuns;
 pub use compare::{Comparison, Finding, Means, Noise};
 pub use demand::Demand;

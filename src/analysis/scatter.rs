@@ -5,12 +5,12 @@
 //! Course in Design and Analysis of Experiments (2000), chapter 13.
 
 use super::cells::CellRuns;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Rounds of fitting cells and blocks in turn. With every run there the first is exact; each missing one costs a few.
 const ROUNDS: usize = 50;
 
-/// Variance of a log rate within a block.
+/// Variance of a log rate: within a block, or whole, with what moves a block's level.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scatter {
     /// The variance.
@@ -22,7 +22,15 @@ pub struct Scatter {
 /// The scatter under each set of conditions of a series. It is pooled over all cells that ran under them: one 20 ms
 /// away scatters a tenth as much as one nearby, and pooled over both it would be wrong for both.
 #[derive(Debug, Clone)]
-pub struct Scatters<'c, 'a>(Vec<(&'c CellRuns<'a>, Scatter)>);
+pub struct Scatters<'c, 'a>(Vec<Group<'c, 'a>>);
+
+/// Cells that ran under the same conditions, by one of them.
+#[derive(Debug, Clone)]
+struct Group<'c, 'a> {
+    first: &'c CellRuns<'a>,
+    within: Option<Scatter>,
+    whole: Option<Scatter>,
+}
 
 impl<'c, 'a> Scatters<'c, 'a> {
     /// Of every cell in a series.
@@ -39,16 +47,25 @@ impl<'c, 'a> Scatters<'c, 'a> {
                     cell.by_block().into_iter().map(move |(block, rate)| (index, block, rate.ln()))
                 })
                 .collect();
-            Some((group[0], residual(&points)?))
+            let within = residual(&points);
+            Group { first: group[0], within, whole: whole(&points, within) }
         };
-        Self(together.values().filter_map(of_group).collect())
+        Self(together.values().map(of_group).collect())
     }
 
-    /// What two cells share, if they ran under the same conditions.
+    /// What two cells share within a block, if they ran under the same conditions.
     pub fn shared(&self, a: &CellRuns<'_>, b: &CellRuns<'_>) -> Option<Scatter> {
-        let same = |one: &CellRuns<'_>, other: &CellRuns<'_>| one.environment() == other.environment();
-        let found = self.0.iter().find(|(first, _)| same(first, a))?;
-        same(found.0, b).then_some(found.1)
+        let group = self.group(a)?;
+        (group.first.environment() == b.environment()).then_some(group.within)?
+    }
+
+    /// How far single runs of a cell lie apart, blocks' levels and all: what its mean over a series hangs on.
+    pub fn whole(&self, cell: &CellRuns<'_>) -> Option<Scatter> {
+        self.group(cell)?.whole
+    }
+
+    fn group(&self, cell: &CellRuns<'_>) -> Option<&Group<'c, 'a>> {
+        self.0.iter().find(|group| group.first.environment() == cell.environment())
     }
 }
 
@@ -69,6 +86,29 @@ fn residual(points: &[(usize, usize, f64)]) -> Option<Scatter> {
     }
     let squares: f64 = points.iter().map(|(cell, block, y)| (y - cells[cell] - blocks[block]).powi(2)).sum();
     Some(Scatter { variance: squares / freedom as f64, freedom })
+}
+
+/// The variance of a cell's runs about its mean, pooled over cells. What moves a block's level moves every cell of the
+/// block, so it has one degree of freedom a block however many cells there are: Satterthwaite's approximation puts both
+/// parts' together. Source: F. E. Satterthwaite, An Approximate Distribution of Estimates of Variance Components,
+/// Biometrics Bulletin 2 (1946) 110.
+fn whole(points: &[(usize, usize, f64)], within: Option<Scatter>) -> Option<Scatter> {
+    let cells: BTreeSet<usize> = points.iter().map(|(cell, ..)| *cell).collect();
+    let of = |cell: usize| points.iter().filter(move |point| point.0 == cell).map(|(.., y)| *y);
+    let squares: f64 = cells
+        .iter()
+        .map(|cell| {
+            let level = mean(of(*cell));
+            of(*cell).map(|y| (y - level).powi(2)).sum::<f64>()
+        })
+        .sum();
+    let freedom = points.len().checked_sub(cells.len()).filter(|freedom| *freedom > 0)?;
+    let (rest, rest_freedom) = within.map_or((0.0, 0), |rest| (rest.variance * rest.freedom as f64, rest.freedom));
+    let blocks = (squares - rest).max(0.0);
+    let part = |squares: f64, freedom: usize| if freedom == 0 { 0.0 } else { squares.powi(2) / freedom as f64 };
+    let together = (rest + blocks).powi(2) / (part(rest, rest_freedom) + part(blocks, freedom - rest_freedom));
+    let effective = if together.is_finite() { (together as usize).clamp(1, freedom) } else { freedom };
+    Some(Scatter { variance: squares / freedom as f64, freedom: effective })
 }
 
 fn mean(figures: impl Iterator<Item = f64>) -> f64 {
@@ -104,6 +144,26 @@ mod tests {
         let found = residual(&points).unwrap();
         assert!(found.variance < 1e-12, "cells and blocks explain all of it: {found:?}");
         assert_eq!(found.freedom, 12);
+    }
+
+    #[test]
+    fn what_moves_whole_blocks_counts_once_a_block_however_many_cells_there_are() {
+        let levels = [0.1, -0.2, 0.3, 0.05, -0.1, 0.02];
+        let points = |cells: usize| -> Vec<_> {
+            let of_cell = |cell| levels.iter().enumerate().map(move |(block, y)| (cell, block, cell as f64 + y));
+            (0..cells).flat_map(of_cell).collect()
+        };
+        let average = levels.iter().sum::<f64>() / 6.0;
+        let variance = levels.iter().map(|y| (y - average).powi(2)).sum::<f64>() / 5.0;
+        for cells in [1, 4] {
+            let found = whole(&points(cells), residual(&points(cells))).unwrap();
+            assert!((found.variance - variance).abs() < 1e-12, "{cells}: {found:?}");
+            assert_eq!(found.freedom, 5, "{cells}");
+        }
+        // Nothing moves whole blocks: what is left within them has its own freedom.
+        let alone: Vec<_> = points(1).into_iter().chain(points(1).into_iter().map(|(_, b, y)| (1, b, -y))).collect();
+        let found = whole(&alone, residual(&alone)).unwrap();
+        assert!((found.variance - variance).abs() < 1e-12 && found.freedom == 5, "{found:?}");
     }
 
     #[test]

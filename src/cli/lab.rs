@@ -1,5 +1,6 @@
 //! The command line of `lab`.
 
+use super::compare::Compare;
 use super::screen;
 use super::words::word;
 use crate::lab::{
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 const EXITS: &str = "Results go to results/<date>-<experiment>/, a file a run, with report.html and report.md.
 
 Exit codes: 0 done and verified · 2 usage · 4 data · 5 database · 6 not verified · 7 engine or stack · \
-8 another lab is using the stack · 9 bundle · 130 interrupted";
+8 another lab is using the stack · 9 bundle · 10 to 12 of `compare` · 130 interrupted";
 
 /// Runs the same ingest under every scheme, in containers, and says what came of it.
 #[derive(Debug, Parser)]
@@ -67,6 +68,8 @@ enum Verb {
     Bundle(Bundle),
     /// Check a bundle: that nothing changed, and that its report follows from its runs
     Verify(Verify),
+    /// Say what differs between series: setups, rates, ratios, verdicts; each against the first
+    Compare(Compare),
     /// Show experiments, schemes, statement kinds, series and what is running
     List,
     /// Say what this machine can measure, what is missing, and what would disturb
@@ -243,6 +246,7 @@ async fn run(cli: Cli) -> Result<()> {
         Verb::Report(report) => lab::report(&report.config()),
         Verb::Bundle(bundle) => lab::bundle(&bundle.config(stack)).await,
         Verb::Verify(verify) => lab::verify(&verify.file),
+        Verb::Compare(compare) => lab::compare(&compare.config()),
         Verb::List => lab::list(&stack).await,
         Verb::Doctor(doctor) => doctor.run(stack).await,
         Verb::Clean => lab::clean(&stack).await,
@@ -285,20 +289,21 @@ impl Bundle {
 
 impl Report {
     fn config(self) -> ReportConfig {
-        let forms = [
-            (self.form.html, Form::Html),
-            (self.form.markdown, Form::Markdown),
-            (self.form.csv, Form::Csv),
-            (self.form.json, Form::Json),
-        ];
-        let wanted = forms.into_iter().find_map(|(is_wanted, form)| is_wanted.then_some(form));
-        let form = wanted.unwrap_or_else(|| match self.output {
-            // A file has no colours and no width of its own.
-            Some(_) => Form::Terminal(crate::report::Screen::PLAIN),
-            None => Form::Terminal(screen()),
-        });
+        let ReportForm { html, markdown, csv, json } = self.form;
+        let form =
+            form([(html, Form::Html), (markdown, Form::Markdown), (csv, Form::Csv), (json, Form::Json)], &self.output);
         ReportConfig { series: self.series, reanalyze: self.reanalyze, form, output: self.output }
     }
+}
+
+/// The form that is wanted, else one for whatever is at the other end.
+pub(super) fn form(forms: [(bool, Form); 4], output: &Option<PathBuf>) -> Form {
+    let wanted = forms.into_iter().find_map(|(is_wanted, form)| is_wanted.then_some(form));
+    wanted.unwrap_or_else(|| match output {
+        // A file has no colours and no width of its own.
+        Some(_) => Form::Terminal(crate::report::Screen::PLAIN),
+        None => Form::Terminal(screen()),
+    })
 }
 
 impl Experiment {

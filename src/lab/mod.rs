@@ -8,6 +8,7 @@
 
 mod bundling;
 mod calibration;
+mod compare;
 mod data;
 mod diagnose;
 mod doctor;
@@ -33,12 +34,12 @@ mod verify;
 
 pub use bundling::{BundleConfig, bundle};
 pub use calibration::calibrate;
+pub use compare::{CompareConfig, compare};
 pub use diagnose::{DiagnoseConfig, diagnose};
 pub use doctor::doctor;
 pub use experiment::{CellSpan, EXPERIMENTS, Experiment, Overrides, StopRule};
 pub use peer::{PeerConfig, check_peer};
 pub use plan::{Estimate, Step, estimate, fit, plan, shorten};
-pub use replay::compare_after_replay;
 pub use reporting::{Form, ReportConfig, report};
 pub use session::{RunConfig, run};
 pub use stack_stage::Capacity;

@@ -52,13 +52,17 @@ pub struct ReportConfig {
 
 /// Reports a series from its folder or a bundle; needs no engine.
 pub fn report(config: &ReportConfig) -> Result<()> {
-    let text = text(Path::new(RESULTS), config)?;
-    match &config.output {
+    put(&text(Path::new(RESULTS), config)?, config.output.as_deref())
+}
+
+/// Where a report goes: to a file, or to standard output.
+pub(super) fn put(text: &str, output: Option<&Path>) -> Result<()> {
+    match output {
         Some(file) => fs_err::write(file, text).map_err(|error| {
             let message = format!("the report cannot be written ({error}): name a file in a folder that is there");
             Failure::new(Exit::Usage, message).into()
         }),
-        None => print(&text),
+        None => print(text),
     }
 }
 

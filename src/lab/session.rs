@@ -3,12 +3,12 @@
 use super::experiment::{Experiment, Overrides};
 use super::plan::{estimate, fit, plan};
 use super::progress::Progress;
-use super::replay::{Replay, compare_after_replay};
+use super::replay::Replay;
 use super::run_loop::{Keep, Names, Played, Player};
 use super::stack_stage::StackStage;
 use super::stage::Stage;
 use super::stop::Stop;
-use super::{PROGRAM, StackConfig, data, links, reporting};
+use super::{PROGRAM, StackConfig, compare, data, links, reporting};
 use crate::analysis::Analysis;
 use crate::engine::{Stack, label};
 use crate::model::{Part, Program, units};
@@ -129,7 +129,7 @@ pub(super) async fn series(stack: &Stack, wanted: &Wanted, stop: &Stop, screen: 
     }
     shown?;
     if let Some(replay) = &wanted.replay {
-        compare_after_replay(replay.bundle(), &folder)?;
+        reporting::print(&compare::after_replay(replay.bundle(), &folder, screen)?)?;
     }
     all_verified(&played.records)
 }

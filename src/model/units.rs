@@ -53,6 +53,12 @@ pub fn percent(part: f64) -> String {
     if value.abs() < 9.95 { format!("{value:.1} %") } else { format!("{} %", grouped(&format!("{value:.0}"))) }
 }
 
+/// Two parts of a whole: `8.1-14 %`.
+pub fn percents(ends: (f64, f64)) -> String {
+    let [low, high] = [ends.0, ends.1].map(percent);
+    format!("{}-{high}", low.trim_end_matches(" %"))
+}
+
 /// Nanoseconds as milliseconds, without the unit.
 pub fn milliseconds(nanoseconds: f64) -> String {
     let value = nanoseconds / 1e6;
@@ -115,6 +121,7 @@ mod tests {
         assert_eq!(milliseconds(20_140_000.0), "20.1");
         assert_eq!(milliseconds(42_000.0), "0.042");
         assert_eq!((percent(0.0231), percent(0.12), percent(12.0)), ("2.3 %".into(), "12 %".into(), "1,200 %".into()));
+        assert_eq!(percents((0.0814, 0.14)), "8.1-14 %");
         assert_eq!(between((0.0784, 1.04), multiple), "0.078-1.04");
         assert_eq!(duration(470.0), "7 min 50 s");
         assert_eq!(duration(0.42), "0.42 s");

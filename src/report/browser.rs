@@ -1,5 +1,6 @@
 //! The page in a real browser: nothing blank, no word on the console, nobody asked for anything.
 
+use super::across::tests::page as compared;
 use super::testing::{quick, report, sweep};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -92,8 +93,9 @@ fn in_a_browser_nothing_is_blank_and_nobody_is_asked() {
         eprintln!("skipped: there is no chromium here (apt-get install chromium, or set CHROMIUM) to open the page in");
         return;
     };
-    for (name, records) in [("quick", quick()), ("sweep", sweep())] {
-        let html = report(&records).html();
+    let [records, of_many] = [quick(), sweep()];
+    let pages = [("quick", report(&records).html()), ("sweep", report(&of_many).html()), ("compare", compared())];
+    for (name, html) in pages {
         for dark in [false, true] {
             let seen = open(&browser, &html, dark);
             assert_eq!(seen.console, Vec::<String>::new(), "{name}: the console is silent");

@@ -131,7 +131,7 @@ fn latency(cell: &CellLatency) -> Value {
 }
 
 /// Fields of one line; quoted where they hold what separates them.
-fn line(fields: impl Iterator<Item = String>) -> String {
+pub(super) fn line(fields: impl Iterator<Item = String>) -> String {
     let quoted = fields.map(|field| {
         if field.contains([',', '"', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
     });

@@ -4,19 +4,14 @@
 use super::chart::{self, Bar, Line, Multiple, Point, Stack};
 use super::latency::{self, CellLatency};
 use super::markdown::with_spread;
+use super::page::{self, TEMPLATE};
 use super::table::{self, RATES};
 use super::waits::CellWaits;
 use super::{Report, forecasts, ledgers, then, waits};
 use crate::analysis::{CellRuns, Comparison, Finding, Means, Summary};
 use crate::model::{Factor, Part, units};
-use minijinja::Environment;
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
 use serde::Serialize;
 use std::fmt::Write;
-
-/// The page; `{{ … }}` is escaped, charts are made by `chart`, which escapes what it is told.
-const TEMPLATE: &str = include_str!("template.html");
 
 /// More rows than that are no chart any more.
 const MOST_ROWS: usize = 48;
@@ -115,13 +110,7 @@ impl Report<'_> {
             "path": self.source.path,
             "program": concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")),
         });
-        let mut environment = Environment::new();
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-        environment.set_syntax(syntax.expect("the delimiters are the usual ones"));
-        // The name's ending is what makes every value escaped.
-        let template = environment.template_from_named_str("report.html", TEMPLATE);
-        let rendered = template.and_then(|template| template.render(Serde(&page)));
-        rendered.expect("a test renders the template, and no field of the page is optional")
+        page::render(TEMPLATE, &page)
     }
 
     fn figures(&self) -> Vec<Figure> {

@@ -5,7 +5,7 @@ use super::latency;
 use super::table::{self, RATES};
 use super::then;
 use super::waits::{self, Wait};
-use super::{Fact, Report};
+use super::{Answer, Fact, Report};
 use crate::analysis::{Finding, Means, Summary};
 use crate::model::units;
 use std::fmt::Write;
@@ -18,15 +18,7 @@ impl Report<'_> {
         for fact in self.warnings() {
             let _ = writeln!(text, "\n> **{}**: {}", escaped(&fact.about), escaped(&fact.text));
         }
-        for answer in self.in_words() {
-            let _ = writeln!(text, "\n## {}\n", escaped(&answer.question));
-            for line in &answer.lines {
-                let at = if line.at.is_empty() { String::new() } else { format!("{}: ", escaped(&line.at)) };
-                let detail =
-                    if line.detail.is_empty() { String::new() } else { format!(": {}", escaped(&line.detail)) };
-                let _ = writeln!(text, "* {at}**{}**{detail}.", escaped(&line.lead));
-            }
-        }
+        self.in_words().for_each(|answer| tell(&mut text, answer));
         self.rates(&mut text);
         self.then(&mut text);
         self.forecasts(&mut text);
@@ -176,8 +168,18 @@ impl Report<'_> {
     }
 }
 
+/// A question with its answers.
+pub(super) fn tell(text: &mut String, answer: &Answer) {
+    let _ = writeln!(text, "\n## {}\n", escaped(&answer.question));
+    for line in &answer.lines {
+        let at = if line.at.is_empty() { String::new() } else { format!("{}: ", escaped(&line.at)) };
+        let detail = if line.detail.is_empty() { String::new() } else { format!(": {}", escaped(&line.detail)) };
+        let _ = writeln!(text, "* {at}**{}**{detail}.", escaped(&line.lead));
+    }
+}
+
 /// A table of names and what was found; none where there is nothing.
-fn facts(text: &mut String, title: &str, facts: &[Fact]) {
+pub(super) fn facts(text: &mut String, title: &str, facts: &[Fact]) {
     if facts.is_empty() {
         return;
     }
@@ -230,7 +232,7 @@ pub(super) fn with_spread(figure: Option<Summary>, unit: fn(f64) -> String) -> S
 }
 
 /// Text that means nothing to Markdown.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

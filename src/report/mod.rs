@@ -5,6 +5,7 @@
 //!                           └─► terminal (80 or 120 columns) · Markdown · HTML with charts · CSV · JSON
 //! ```
 
+mod across;
 mod answer;
 mod bounds;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod latency;
 mod ledgers;
 mod markdown;
 mod names;
+mod page;
 mod setup;
 mod table;
 mod terminal;
@@ -31,6 +33,7 @@ mod then;
 mod waits;
 mod why;
 
+pub use across::Compared;
 pub use answer::{Answer, Line};
 pub use terminal::{Screen, provisional};
 pub use why::Fact;

@@ -23,14 +23,19 @@ pub struct Names {
 impl Names {
     /// Of the cells in a series.
     pub fn of(analysis: &Analysis<'_>) -> Self {
-        let mut varying = analysis.varying();
+        Self::of_all(&[analysis])
+    }
+
+    /// Of the cells in several series together.
+    pub fn of_all(series: &[&Analysis<'_>]) -> Self {
+        let cells = || series.iter().flat_map(|one| &one.cells);
+        let mut varying = Factor::varying(&cells().map(|cell| cell.cell).collect::<Vec<_>>());
         if varying.is_empty() {
             varying = vec![Factor::Scheme, Factor::Statement];
         }
-        let rtts = analysis.cells.iter().map(|cell| (cell.cell.link.clone(), Delay::from_nanos(cell.rtt))).collect();
-        let twin = || analysis.cells.iter().find(|cell| cell.part == Part::Twin);
-        let base = analysis.diagnosis.as_ref().and_then(|_| twin()).map(|base| base.cell.clone());
-        let first = base.clone().or_else(|| analysis.cells.first().map(|first| first.cell.clone()));
+        let rtts = cells().map(|cell| (cell.cell.link.clone(), Delay::from_nanos(cell.rtt))).collect();
+        let base = diagnosed(series);
+        let first = base.clone().or_else(|| cells().next().map(|first| first.cell.clone()));
         let mut names = Self { varying, rtts, common: Vec::new(), base };
         if let Some(first) = first {
             let fixed = Factor::ALL.iter().filter(|factor| names.is_common(**factor, &first));
@@ -91,4 +96,14 @@ impl Names {
             _ => said,
         }
     }
+}
+
+/// The cell whose resources every one of these series changes one at a time.
+fn diagnosed(series: &[&Analysis<'_>]) -> Option<Cell> {
+    let one = |analysis: &&Analysis<'_>| {
+        analysis.diagnosis.as_ref()?;
+        analysis.cells.iter().find(|cell| cell.part == Part::Twin).map(|twin| twin.cell.clone())
+    };
+    let first = series.first().and_then(one)?;
+    series.iter().all(|other| one(other).as_ref() == Some(&first)).then_some(first)
 }

@@ -10,10 +10,10 @@ use crate::wire::record::RunRecord;
 use std::fmt::Write;
 
 /// From here on a cell's figures fit one line.
-const WIDE: usize = 120;
+pub(super) const WIDE: usize = 120;
 
 /// From so many cells on each has one line, whatever the width.
-const MANY: usize = 13;
+pub(super) const MANY: usize = 13;
 
 /// What a report is shown on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Screen {
     /// 80 columns without colours: a file, a pipe, a log.
     pub const PLAIN: Self = Self { columns: 80, colours: false };
 
-    fn width(self) -> usize {
+    pub(super) fn width(self) -> usize {
         if self.columns >= WIDE { WIDE } else { 80 }
     }
 
@@ -36,19 +36,19 @@ impl Screen {
         if self.colours && !text.trim().is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    fn bold(self, text: &str) -> String {
+    pub(super) fn bold(self, text: &str) -> String {
         self.styled("1", text)
     }
 
-    fn dim(self, text: &str) -> String {
+    pub(super) fn dim(self, text: &str) -> String {
         self.styled("2", text)
     }
 
-    fn found(self, text: &str) -> String {
+    pub(super) fn found(self, text: &str) -> String {
         self.styled("1;36", text)
     }
 
-    fn careful(self, text: &str) -> String {
+    pub(super) fn careful(self, text: &str) -> String {
         self.styled("33", text)
     }
 }
@@ -120,14 +120,14 @@ impl Report<'_> {
 }
 
 /// A name and what is said of it, the latter in a column of its own.
-fn item(text: &mut String, about: &str, said: &str, column: usize, warning: bool, screen: Screen) {
+pub(super) fn item(text: &mut String, about: &str, said: &str, column: usize, warning: bool, screen: Screen) {
     let said = wrapped(said, screen.width(), column + 4);
     let about = format!("{about:<column$}");
     let about = if warning { screen.careful(&about) } else { screen.dim(&about) };
     let _ = writeln!(text, "  {about}  {said}");
 }
 
-fn tell(text: &mut String, answer: &Answer, screen: Screen) {
+pub(super) fn tell(text: &mut String, answer: &Answer, screen: Screen) {
     let _ = writeln!(text, "  {}", screen.bold(&answer.question));
     let column = answer.lines.iter().map(|line| line.at.chars().count()).max().unwrap_or(0);
     for line in &answer.lines {
@@ -290,7 +290,7 @@ fn ends(row: &Row) -> String {
 }
 
 /// Words in lines of at most so many characters; a longer word has a line of its own.
-fn folded(text: &str, width: usize) -> Vec<String> {
+pub(super) fn folded(text: &str, width: usize) -> Vec<String> {
     packed(text.split_whitespace(), " ", width)
 }
 
@@ -312,6 +312,6 @@ fn packed<'p>(pieces: impl Iterator<Item = &'p str>, between: &str, width: usize
 }
 
 /// The text from column `indent` on; its further lines begin there.
-fn wrapped(text: &str, width: usize, indent: usize) -> String {
+pub(super) fn wrapped(text: &str, width: usize, indent: usize) -> String {
     folded(text, width.saturating_sub(indent).max(20)).join(&format!("\n{}", " ".repeat(indent)))
 }

@@ -26,6 +26,12 @@ pub enum Exit {
     Busy = 8,
     /// A bundle is damaged, was changed, or holds what this lab cannot read; or a series is not fit for one.
     Bundle = 9,
+    /// The gate found what it forbids: a cell that is slower than allowed, or another verdict.
+    Slower = 10,
+    /// The gate cannot tell: setups or noise don't allow the claim.
+    Undecided = 11,
+    /// These series cannot be compared: they have no cell in common, or one is not finished.
+    NotComparable = 12,
     /// Interrupted (Ctrl-C), after an orderly end.
     Interrupted = 130,
 }
@@ -57,6 +63,9 @@ impl Exit {
             Self::Engine => "the container engine or the stack cannot be reached or refuses",
             Self::Busy => "another lab is using the stack",
             Self::Bundle => "a bundle is damaged or cannot be read, or a series is not fit for one",
+            Self::Slower => "the gate found what it forbids",
+            Self::Undecided => "the gate cannot tell",
+            Self::NotComparable => "these series cannot be compared",
             Self::Interrupted => "interrupted, after an orderly end",
         }
     }

@@ -2,7 +2,7 @@
 
 use super::emulation::{Emulation, Fidelity};
 use super::record::{Conditions, Outcome, RunRecord};
-use super::setup::{Forwarding, LinkStatus};
+use super::setup::{EngineFacts, Forwarding, ImageFacts, LinkStatus, MachineFacts, Setup};
 use super::{Acknowledged, Cpu, DbUrl, Job, PhaseResult, Rates, RunResult, SCHEMA, Steady, Verification};
 use crate::model::cell::Cell;
 use crate::model::checksum::Tally;
@@ -136,5 +136,41 @@ pub(crate) fn link() -> LinkStatus {
             down: None,
             cpu_us: 0,
         },
+    }
+}
+
+/// What produced a series on a machine of two processors.
+pub(crate) fn setup() -> Setup {
+    let image = |role: &str| ImageFacts {
+        role: role.into(),
+        id: "sha256:0123456789abcdef".into(),
+        digests: Vec::new(),
+        base: "official".into(),
+        labels: std::collections::BTreeMap::new(),
+    };
+    Setup {
+        revision: "0123456789abcdef".into(),
+        dirty: false,
+        locks: std::collections::BTreeMap::default(),
+        compose: "2.40.0".into(),
+        machine: MachineFacts::default(),
+        noise_floor: None,
+        schema: SCHEMA,
+        program: "lab test".into(),
+        engine: EngineFacts {
+            storage: "overlay2".into(),
+            version: "28.1.1".into(),
+            api: "1.49".into(),
+            cgroup: "2".into(),
+            kernel: "6.12.0".into(),
+            system: "Debian GNU/Linux 13".into(),
+            architecture: "x86_64".into(),
+            processors: 2,
+            memory: 8 << 30,
+        },
+        images: ["db", "link", "ingester", "lab"].map(image).into(),
+        forwarding: Some(Forwarding::Nft),
+        backend: Some(Backend::Nfqueue),
+        data: "sha256:5f2c9e0a7b31d4".into(),
     }
 }

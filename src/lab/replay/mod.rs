@@ -6,7 +6,6 @@ use super::experiment::Experiment;
 use super::{data, links};
 use crate::engine::{DataSet, Stack};
 use crate::model::profiles::Profiles;
-use crate::series::Folder;
 use crate::series::bundle::{Bundle, Kind, unsound};
 use crate::wire::setup::Setup;
 use anyhow::{Context, Result};
@@ -19,12 +18,6 @@ pub(super) struct Replay {
     bundle: Bundle,
     /// What its runs had in common.
     then: Setup,
-}
-
-/// Compares a replay with what it replayed: both series are whole by then.
-pub fn compare_after_replay(_then: &Bundle, _now: &Folder) -> Result<()> {
-    // The one place where the comparison of two series is shown after a replay.
-    Ok(())
 }
 
 impl Replay {
