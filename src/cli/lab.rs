@@ -129,7 +129,7 @@ struct Bundle {
     /// Put in the data that it ran on
     #[arg(long)]
     with_data: bool,
-    /// Put in the images that it ran on, for a colleague without the net: about a gigabyte
+    /// Put in the images that it ran on, for a colleague without the net: hundreds of megabytes
     #[arg(long)]
     with_images: bool,
     /// Put in the changes of the sources that no revision holds: a series that ran on some is refused without

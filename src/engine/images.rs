@@ -1,5 +1,6 @@
 //! Images on their way to another engine: saved into a file with names of their own, and loaded from one.
 
+use super::saved::{in_order, names};
 use super::{Engine, Stack, is_missing, refused};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::setup::{ImageFacts, SavedImage};
@@ -27,17 +28,38 @@ impl Engine {
         Ok(version.arch.unwrap_or_default())
     }
 
-    /// Whether an image of this id is there.
-    pub async fn has_image(&self, id: &str) -> Result<bool> {
-        match self.docker.inspect_image(id).await {
-            Ok(_) => Ok(true),
+    /// Whether an image that was saved is there, under the name it was given then.
+    pub async fn has_image(&self, image: &SavedImage) -> Result<bool> {
+        match self.docker.inspect_image(&image.name).await {
+            Ok(found) => Ok(found.id.as_ref() == Some(&image.id)),
             Err(error) if is_missing(&error) => Ok(false),
-            Err(error) => Err(refused(format!("inspect the image {id}"))(error)),
+            Err(error) => Err(refused(format!("inspect the image {}", image.name))(error)),
         }
     }
 
-    /// Loads images that were saved into a file.
-    pub async fn load_images(&self, file: &Path) -> Result<()> {
+    /// Loads images that were saved into a file: these and no others, each under the name it was given then, which is of
+    /// this project and of a tag that says `name`. Whoever made the file could have put in anything.
+    pub async fn load_images(&self, file: &Path, images: &[SavedImage], name: &str) -> Result<()> {
+        let tag = tag(name);
+        let ours = images.iter().all(|image| image.name == format!("ingest-lab-{}:{tag}", image.role));
+        let said: Vec<&str> = images.iter().map(|image| image.name.as_str()).collect();
+        let found =
+            names(file).map_err(|error| Failure::new(Exit::Bundle, format!("the images are not loaded: {error}")))?;
+        if !ours || !found.iter().all(|name| said.contains(&name.as_str())) {
+            let message = "the images would take the place of others: they are not loaded, and were not saved by a lab";
+            return Err(Failure::new(Exit::Bundle, message).into());
+        }
+        self.load(file).await?;
+        for image in images {
+            if !self.has_image(image).await? {
+                let message = format!("{} is not the image that it is said to be: remove it", image.name);
+                return Err(Failure::new(Exit::Bundle, message).into());
+            }
+        }
+        Ok(())
+    }
+
+    async fn load(&self, file: &Path) -> Result<()> {
         let file = fs_err::File::open(file).context("read the images")?;
         let pieces = stream::unfold(file, |mut file| async move {
             let mut piece = vec![0; PIECE];
@@ -108,7 +130,8 @@ impl Stack {
         while let Some(piece) = pieces.next().await {
             file.write_all(&piece.map_err(refused("save the images"))?).context("write the images")?;
         }
-        Ok(())
+        drop(file);
+        in_order(to).context("order the images")
     }
 }
 

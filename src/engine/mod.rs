@@ -15,6 +15,7 @@ mod images;
 mod ingester;
 mod limits;
 mod responder;
+mod saved;
 mod stack;
 mod usage;
 mod watcher;

@@ -76,12 +76,12 @@ impl Replay {
         }
         let mut all = true;
         for image in images {
-            all &= stack.engine().has_image(&image.id).await?;
+            all &= stack.engine().has_image(image).await?;
         }
         if !all {
             let scratch = tempfile::tempdir().context("make a folder for the bundle's images")?;
             for file in self.bundle.unpack_large(Kind::Images, scratch.path())? {
-                stack.engine().load_images(&file).await?;
+                stack.engine().load_images(&file, images, &self.bundle.manifest().series).await?;
             }
         }
         let tag = images.first().and_then(|image| image.name.rsplit_once(':')).map_or("", |(_, tag)| tag);

@@ -107,6 +107,7 @@ impl Bundle {
 }
 
 /// What a library says of a file that it cannot read.
+#[expect(clippy::needless_pass_by_value, reason = "what map_err gives")]
 fn not_an_archive(error: zip::result::ZipError) -> String {
     format!("is no archive that a lab wrote ({error})")
 }

@@ -37,8 +37,9 @@ fn holds(text: &[u8], word: &[u8]) -> bool {
     memchr::memmem::find_iter(text, word).any(|at| {
         let before = at.checked_sub(1).and_then(|before| text.get(before));
         let after = text.get(at + word.len());
-        !(word.first().is_some_and(u8::is_ascii_alphanumeric) && is_part(before))
-            && !(word.last().is_some_and(u8::is_ascii_alphanumeric) && is_part(after))
+        let goes_on_before = is_part(word.first()) && is_part(before);
+        let goes_on_after = is_part(word.last()) && is_part(after);
+        !goes_on_before && !goes_on_after
     })
 }
 
