@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used)] // in a test, a panic with its line is the message
 
+use ingest_lab::ingest::lookup::SELECT_NODE;
 use ingest_lab::model::checksum::{ITEM_FACTOR, PRIME, RECORD_FACTOR, ROOT, Tally, element};
-use ingest_lab::model::{Commit, Phase, Protocol, Reader, Scheme, Stage, Statement};
+use ingest_lab::model::lookup::{self, Delivered, KEYS, ROWS, TOKEN_FACTOR, WHOLE_EVERY};
+use ingest_lab::model::{Commit, Phase, Protocol, Reader, Scheme, Stage, Statement, Workload};
 use ingest_lab::wire::exit::Exit;
 use ingest_lab::wire::metrics::PhaseMetrics;
 use ingest_lab::wire::{Job, Line, RunResult, SCHEMA};
@@ -77,6 +79,8 @@ fn the_lines_of_the_contract_load_and_are_numbered() {
         "measured",
         "queue-filled",
         "done",
+        "rows",
+        "worker-lost",
         "finished",
         "failed",
     ] {
@@ -120,6 +124,35 @@ fn the_metrics_of_their_page_load_and_every_field_and_stage_is_explained() {
 }
 
 #[test]
+fn a_lookup_s_statement_and_digest_are_the_programs() {
+    assert!(CONTRACT.contains(&format!("```sql\n{SELECT_NODE}\n```")), "{SELECT_NODE}");
+    for part in [
+        format!("(p + 1) × (n + {TOKEN_FACTOR} × t), and, where p mod {WHOLE_EVERY} = 0, (p + 1) × crc32(contents)"),
+        format!("its {ROWS} rows"),
+        format!("`node-` with *p* mod {ROWS} in three digits"),
+    ] {
+        assert!(CONTRACT.contains(&part), "{part}");
+    }
+    assert_eq!((lookup::key(ROWS + 3).as_str(), KEYS), ("node-003", 10_000));
+    let mut delivered = Delivered::default();
+    [3, 4].iter().for_each(|number| delivered.add(*number, 256, || 1_000));
+    assert_eq!(delivered, Delivered { rows: 2, digest: (3 + 257 * 256) + 1_000 + 2 * (4 + 257 * 256) });
+}
+
+#[test]
+fn what_a_lookup_adds_to_a_result_loads_and_is_left_out_elsewhere() {
+    let mut result: Value = serde_json::from_str(example("result")).unwrap();
+    result["acknowledged"]["lookup"] = serde_json::json!({"rows": 4, "digest": 7});
+    result["lost"] = serde_json::json!(["a worker process died"]);
+    let loaded: RunResult = serde_json::from_value(result.clone()).unwrap();
+    assert_eq!(loaded.acknowledged.lookup, Some(Delivered { rows: 4, digest: 7 }));
+    assert_eq!(serde_json::to_value(&loaded).unwrap(), result);
+    for field in ["`acknowledged.lookup`", "`lost`", "whose `rows`", "whose `digest`"] {
+        assert!(CONTRACT.contains(field), "{field}");
+    }
+}
+
+#[test]
 fn the_table_of_exit_codes_is_the_programs() {
     for exit in Exit::ALL {
         assert!(CONTRACT.contains(&format!("\n| {} | {} |\n", exit.code(), exit.meaning())), "{exit:?}");
@@ -134,6 +167,7 @@ fn every_word_a_job_can_hold_is_named() {
             assert!(row.contains(&format!("`{word}`")), "{field}: {word}");
         }
     };
+    all(&Workload::ALL.iter().map(|word| word.word()).collect::<Vec<_>>(), "workload");
     all(&Scheme::ALL.iter().map(|word| word.word()).collect::<Vec<_>>(), "scheme");
     all(&Statement::ALL.iter().map(|word| word.word()).collect::<Vec<_>>(), "statement");
     all(&Commit::ALL.iter().map(|word| word.word()).collect::<Vec<_>>(), "commit");

@@ -4,7 +4,7 @@
 //! Both sides run in containers on the same network, through the same link, on the same CPU; the database has a CPU of
 //! its own. Sides alternate; ratios are of neighbours in time. Needs the stack (`docker/stack.sh with cargo bench`
 //! brings it up), two CPUs and a quiet machine.
-//! Settings: BENCH_ONLY (pgbench, metrics, far-away, python, copy; all), BENCH_PAIRS (10), BENCH_LINES (1200 for pgbench,
+//! Settings: BENCH_ONLY (pgbench, metrics, far-away, python, copy, lookup; all), BENCH_PAIRS (10), BENCH_LINES (1200 for pgbench,
 //! metrics and python, 15000 for the others: about 20 s a side).
 
 mod against_copy;
@@ -12,6 +12,7 @@ mod against_pgbench;
 mod against_python;
 mod container;
 mod far_away;
+mod lookup;
 mod metrics;
 mod ring;
 mod sf1;
@@ -22,12 +23,13 @@ use ring::Ring;
 /// A bench: its name, how many lines make a run of about 20 s, and what it does.
 type Bench = (&'static str, usize, fn(&Ring, usize) -> Result<()>);
 
-const BENCHES: [Bench; 5] = [
+const BENCHES: [Bench; 6] = [
     ("pgbench", 1_200, against_pgbench::compare),
     ("metrics", 1_200, metrics::compare),
     ("far-away", 15_000, far_away::compare),
     ("python", 1_200, against_python::compare),
     ("copy", 15_000, against_copy::compare),
+    ("lookup", 1, lookup::compare),
 ];
 
 fn setting(name: &str, default: usize) -> usize {

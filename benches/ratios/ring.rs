@@ -4,7 +4,7 @@ use super::container::{client, docker, image, of_service, project};
 use anyhow::{Context, Result, bail, ensure};
 use ingest_lab::analysis::Ratio;
 use ingest_lab::model::inject::Inject;
-use ingest_lab::model::{Commit, Phase, Protocol, Reader, Scheme, Statement};
+use ingest_lab::model::{Commit, Phase, Protocol, Reader, Scheme, Statement, Workload};
 use ingest_lab::wire::{DbUrl, Event, Job, Line, RunResult, SCHEMA};
 
 /// Items of a segment-01 line.
@@ -60,6 +60,7 @@ pub fn said(pairs: &[(f64, f64)]) -> String {
 pub struct Way {
     /// Processors' worth of time for the client.
     pub cpus: f64,
+    pub workload: Workload,
     pub scheme: Scheme,
     pub statement: Statement,
     pub commit: Commit,
@@ -77,6 +78,7 @@ impl Way {
     pub fn row(scheme: Scheme, cpus: f64) -> Self {
         Self {
             cpus,
+            workload: Workload::Census,
             scheme,
             statement: Statement::Row,
             commit: Commit::Auto,
@@ -88,6 +90,15 @@ impl Way {
             seconds: None,
         }
     }
+}
+
+/// What a side did, by its own account.
+fn figures(run: &RunResult) -> Result<Run> {
+    let phase = run.phases.first().context("no phase ran")?;
+    // The whole process's CPU, connecting included, as it is for others.
+    let a_row = |seconds: f64| seconds / phase.rows as f64 * 1e6;
+    let (cpu, phase_cpu) = (a_row(run.cpu.total()), a_row(phase.cpu.total()));
+    Ok(Run { rate: phase.rows as f64 / phase.seconds, cpu, phase_cpu })
 }
 
 /// The stack and what both sides share.
@@ -166,17 +177,23 @@ impl Ring {
         let rows = run.acknowledged.total().rows as usize;
         ensure!(way.seconds.is_some() || rows == self.lines * ITEMS, "{rows} rows were acknowledged");
         self.expect_rows(rows)?;
-        let phase = run.phases.first().context("no phase ran")?;
-        // The whole process's CPU, connecting included, as it is for others.
-        let a_row = |seconds: f64| seconds / phase.rows as f64 * 1e6;
-        let (cpu, phase_cpu) = (a_row(run.cpu.total()), a_row(phase.cpu.total()));
-        Ok(Run { rate: phase.rows as f64 / phase.seconds, cpu, phase_cpu })
+        figures(&run)
+    }
+
+    /// An ingester's lookup. Both sides' deliveries are the same by their digests where they are as many.
+    pub fn look_up(&self, way: &Way) -> Result<Run> {
+        let run = self.run(way, Phase::Data)?;
+        let delivered = run.acknowledged.lookup.context("a lookup says what was delivered")?;
+        ensure!(run.lost.is_empty(), "workers were lost: {}", run.lost.join("; "));
+        ensure!(delivered.rows == run.phases.first().context("no phase ran")?.rows, "rows were read and not delivered");
+        figures(&run)
     }
 
     fn run(&self, way: &Way, phase: Phase) -> Result<RunResult> {
         let job = Job {
             schema: SCHEMA,
             dburl: self.url(),
+            workload: way.workload,
             scheme: way.scheme,
             statement: way.statement,
             in_flight: way.in_flight,

@@ -218,7 +218,8 @@ pub fn round_trips(record: &RunRecord) -> Option<f64> {
     };
     if job.workload == Workload::Lookup {
         let selects = count(Stage::Select);
-        let trips = trips(job.statement, job.commit, job.in_flight as f64, data.rows as f64 / selects.max(1.0));
+        // `row` selects a row at a time, `executemany` a chunk.
+        let trips = trips(job.statement, job.commit, job.in_flight as f64, job.chunk as f64);
         return Some(selects * trips.execute / data.rows.max(1) as f64);
     }
     let executes = count(Stage::Execute);

@@ -2,6 +2,7 @@
 
 use super::children;
 use super::cpu;
+use super::filling;
 use super::lookup::Delivery;
 use super::reader::Source;
 use super::scheme;
@@ -11,7 +12,7 @@ use super::worker::{Context, Ended, Message};
 use super::workload::Record;
 use crate::db;
 use crate::model::lookup::Delivered;
-use crate::model::{Phase, Reader, Scheme, Stage, Workload};
+use crate::model::{Phase, Reader, Scheme, Workload};
 use crate::telemetry::{Collector, Telemetry};
 use crate::wire::metrics::Second;
 use crate::wire::{Cpu, Event, Job, PhaseResult, Rates};
@@ -190,7 +191,7 @@ impl<'a> Run<'a> {
         let cpu_before = cpu::used();
         let begun = Instant::now();
         (self.emit)(Event::Phase { phase });
-        let reader = self.read(phase, queue, preloaded)?;
+        let reader = filling::start(&self.context, &self.source, phase, queue, preloaded)?;
         let watched = self.watch(phase, begun)?;
         let ended = Instant::now();
         if self.context.delivery.waiting() > 0 {
@@ -218,48 +219,6 @@ impl<'a> Run<'a> {
             !self.interrupt.load(Ordering::Relaxed)
         })?;
         Ok(records)
-    }
-
-    /// Starts the thread that fills a phase's queue.
-    fn read(&self, phase: Phase, queue: Sender<Record>, preloaded: Option<Vec<Record>>) -> Result<JoinHandle<()>> {
-        let (context, source) = (Arc::clone(&self.context), Arc::clone(&self.source));
-        let body = move || {
-            let stages = context.telemetry.reader();
-            let put = |record| {
-                stages.end(Stage::Read);
-                let taken = queue.send_blocking(record).is_ok();
-                stages.begin(Stage::Read);
-                taken
-            };
-            let complete = match preloaded {
-                Some(records) => Ok(records.into_iter().all(|record| queue.send_blocking(record).is_ok())),
-                None => {
-                    stages.begin(Stage::Read);
-                    let raw = context.job.scheme == Scheme::Processes;
-                    let pause = if phase == Phase::Data { context.job.inject.read.duration() } else { Duration::ZERO };
-                    let mut put = |record| {
-                        if !pause.is_zero() {
-                            std::thread::sleep(pause);
-                        }
-                        put(record)
-                    };
-                    let source = source.lock().map_err(|_| anyhow!("the reader panicked"));
-                    source.and_then(|mut source| source.read(&context.job, phase, raw, &mut put))
-                }
-            };
-            context.telemetry.departing();
-            match complete {
-                Ok(true) => context.tell(Message::Filled),
-                Ok(false) => {} // stopped
-                Err(error) => {
-                    context.tell(Message::Unreadable(error));
-                    context.stop.store(true, Ordering::Relaxed);
-                }
-            }
-            // Only now the queue's end goes: whoever sees it closed speaks after what was told here.
-            drop(queue);
-        };
-        Ok(std::thread::Builder::new().name("reader".into()).spawn(body)?)
     }
 
     /// Follows a phase until every worker is through with it, or one of them or the reader fails.

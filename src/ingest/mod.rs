@@ -6,6 +6,7 @@ mod children;
 mod coordinator;
 mod cpu;
 mod driven;
+mod filling;
 pub mod lookup;
 pub mod reader;
 mod run;

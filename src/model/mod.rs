@@ -52,7 +52,7 @@ words! {
     Workload {
         #[default]
         Census => "ingest Census records: INSERTs, and two SELECTs a line",
-        Lookup => "read wide rows by key, in the keys' order (a multiprocessing post of 2015)",
+        Lookup => "read wide rows by key, in the order of the keys",
     }
 }
 

@@ -25,6 +25,7 @@ pub fn report(records: &[RunRecord]) -> Report<'_> {
         }
         Some("limits") => ("limits", "What does a quarter of a processor do to the database?"),
         Some("scheme-2015") => ("scheme-2015", "What did 2015's schemes do, at 2015's pools?"),
+        Some("multiprocess") => ("multiprocess", "How much more do several processes read than one?"),
         Some("diagnose") => ("diagnose", "What does the rate of one cell hang on?"),
         _ => ("quick", "Threads or async, when rows are inserted one by one?"),
     };
@@ -32,6 +33,7 @@ pub fn report(records: &[RunRecord]) -> Report<'_> {
         "pool-and-distance" => ("2026-11-20-pool-and-distance", "results/2026-11-20-pool-and-distance"),
         "limits" => ("2026-11-20-limits", "results/2026-11-20-limits"),
         "scheme-2015" => ("2026-11-20-scheme-2015", "results/2026-11-20-scheme-2015"),
+        "multiprocess" => ("2026-11-20-multiprocess", "results/2026-11-20-multiprocess"),
         "diagnose" => ("2026-11-20-diagnose", "results/2026-11-20-diagnose"),
         _ => ("2026-11-20-quick", "results/2026-11-20-quick"),
     };
@@ -64,6 +66,23 @@ pub fn quick_of(blocks: usize) -> Vec<RunRecord> {
     if let Some(ninth) = records.iter_mut().find(|record| record.run == 9) {
         ninth.invalid = vec!["2 checkpoints began while it ran".into()];
     }
+    records.iter_mut().for_each(observed::add);
+    records
+}
+
+/// Like `experiments/multiprocess.toml`, with a cell that ingests among them.
+pub fn lookups() -> Vec<RunRecord> {
+    let cells = [
+        ("lookup processes row pool 1 chunk 10", Part::Cell, 5_200.0),
+        ("lookup processes row pool 1 chunk 10", Part::Twin, 5_200.0),
+        ("lookup processes row pool 2 chunk 10", Part::Cell, 9_100.0),
+        ("lookup processes row pool 4 chunk 10", Part::Cell, 11_800.0),
+        ("lookup threads row pool 4 chunk 10", Part::Cell, 16_300.0),
+        ("lookup async-single executemany pool 1 in-flight 100 chunk 100", Part::Cell, 21_500.0),
+        ("threads row auto pool 4", Part::Cell, 7_000.0),
+    ];
+    let cells = cells.map(|(cell, part, rate)| (cell.parse().expect("it is a cell"), part, rate));
+    let mut records = played("multiprocess", &cells, 6, 2_015);
     records.iter_mut().for_each(observed::add);
     records
 }

@@ -1,6 +1,6 @@
 //! Reports of series as they come out of a lab, and of those that came out of it half.
 
-use super::testing::{as_in_2015, diagnosed, limited, played, quick, quick_of, report, sweep};
+use super::testing::{as_in_2015, diagnosed, limited, lookups, played, quick, quick_of, report, sweep};
 use super::*;
 use crate::model::cell::Cell;
 use crate::model::{Backend, Commit, Scheme, Statement};
@@ -46,6 +46,19 @@ fn a_sweep_of_many_cells_is_told_in_few_sentences() {
     let report = report(&records);
     insta::assert_snapshot!("sweep-80", report.terminal(Screen::PLAIN));
     insta::assert_snapshot!("sweep-120", report.terminal(WIDE));
+}
+
+#[test]
+fn lookups_are_told_by_their_own_words_and_never_ranked_with_an_ingest() {
+    let records = lookups();
+    let report = report(&records);
+    insta::assert_snapshot!("lookups-80", report.terminal(Screen::PLAIN));
+    let analysis = Analysis::of(&records);
+    assert!(!analysis.comparisons.is_empty());
+    assert!(analysis.comparisons.iter().all(|one| one.base.workload == one.other.workload));
+    let trips: Vec<f64> = analysis.compared().filter_map(|cell| cell.median(crate::analysis::round_trips)).collect();
+    let expected = [1.01, 1.0, 1.0, 1.0, 1.0, 0.01];
+    assert!(trips.iter().zip(expected).all(|(found, told)| (found - told).abs() < 0.001), "{trips:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::names::Names;
 use super::{forecasts, held_back, in_progress, setup};
 use crate::analysis::{Analysis, CellRuns, Finding, LEAST_PAIRS, Limit, Summary};
-use crate::model::{Backend, Factor, Part, Scheme, units};
+use crate::model::{Backend, Factor, Part, Scheme, Workload, units};
 use crate::wire::conditions::{Conditions, CpuCheck};
 use crate::wire::emulation::Fidelity;
 use crate::wire::record::RunRecord;
@@ -60,10 +60,16 @@ fn verification(runs: &[&RunRecord]) -> Fact {
     let found =
         |run: &&&RunRecord| run.result().is_some_and(|run| run.verification.as_ref().is_some_and(|v| v.verified));
     let verified = runs.iter().filter(found).count();
-    let text = format!(
-        "count, sum and checksum of every item, against what was acknowledged: right in {verified} of {} runs",
-        runs.len()
-    );
+    let [ingests, lookups] =
+        [Workload::Census, Workload::Lookup].map(|workload| runs.iter().any(|run| run.cell.workload == workload));
+    let items = "count, sum and checksum of every item, against what was acknowledged";
+    let delivered = "what was delivered in the order of the keys, against the table";
+    let how = match (ingests, lookups) {
+        (_, false) => items.to_owned(),
+        (false, true) => delivered.to_owned(),
+        (true, true) => format!("{items}; {delivered}"),
+    };
+    let text = format!("{how}: right in {verified} of {} runs", runs.len());
     Fact { warning: verified < runs.len(), ..fact("rows", text) }
 }
 

@@ -7,7 +7,7 @@ use super::{Acknowledged, Cpu, DbUrl, Job, PhaseResult, Rates, RunResult, SCHEMA
 use crate::model::cell::Cell;
 use crate::model::checksum::Tally;
 use crate::model::link::LinkProfile;
-use crate::model::{Backend, Commit, Part, Phase, Scheme, Statement};
+use crate::model::{Backend, Commit, Part, Phase, Scheme, Statement, Workload};
 
 pub(crate) fn result(cell: &Cell, rate: f64) -> RunResult {
     let job = Job {
@@ -44,15 +44,17 @@ pub(crate) fn result(cell: &Cell, rate: f64) -> RunResult {
     };
     let whole = Some(rate);
     let steady = Some(Steady { rate: rate * 1.1, from: 0.1, to: 8.9 });
+    let geo = phase(Phase::Geo, Rates { whole, ..Default::default() });
+    let data = phase(Phase::Data, Rates { whole, while_filling: whole, after: None, steady });
     RunResult {
         schema: SCHEMA,
         program: "ingester test".into(),
         job,
         began: 0.0,
-        phases: vec![
-            phase(Phase::Geo, Rates { whole, ..Default::default() }),
-            phase(Phase::Data, Rates { whole, while_filling: whole, after: None, steady }),
-        ],
+        phases: match cell.workload {
+            Workload::Census => vec![geo, data],
+            Workload::Lookup => vec![data],
+        },
         acknowledged: Acknowledged::default(),
         verification: Some(Verification {
             verified: true,

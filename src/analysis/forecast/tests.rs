@@ -101,6 +101,16 @@ fn what_is_near_is_not_held_out_and_what_nobody_measured_is_not_told() {
 }
 
 #[test]
+fn a_lookup_is_not_told_nor_anything_from_it() {
+    let [ingest, lookup] = ["threads row auto pool 15", "lookup threads row pool 15"].map(cell);
+    let other = cell("lookup threads row pool 4");
+    assert_eq!(told_of(&other, &[ingest.clone(), lookup.clone()]), None);
+    let [alone, beside] = [vec![ingest.clone()], vec![ingest, lookup]]
+        .map(|known| told_of(&cell("threads row auto pool 30"), &known).unwrap());
+    assert_eq!(alone, beside);
+}
+
+#[test]
 fn factors_without_a_model_go_by_analogy() {
     let plain = "threads row auto pool 15";
     let [both_on, no_keys, no_wait, neither] =

@@ -6,7 +6,8 @@
 //! needs no version.
 
 use super::Node;
-use super::node::{Texts, Uuid, micros};
+use super::node::micros;
+use super::value::{Texts, Uuid};
 use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -39,9 +40,9 @@ fn put(out: &mut Vec<u8>, node: &Node) {
     out.extend(node.load.to_le_bytes());
     out.push(u8::from(node.is_seed));
     out.extend(node.schema_version.0);
-    put_length(out, node.tokens.ends.len());
-    node.tokens.ends.iter().for_each(|end| out.extend(end.to_le_bytes()));
-    put_bytes(out, node.tokens.text.as_bytes());
+    put_length(out, node.tokens.len());
+    node.tokens.ends().iter().for_each(|end| out.extend(end.to_le_bytes()));
+    put_bytes(out, node.tokens.text().as_bytes());
     put_bytes(out, node.truncated_at.to_string().as_bytes());
     out.extend(node.disk_bytes.to_le_bytes());
     put_bytes(out, &node.checksum);

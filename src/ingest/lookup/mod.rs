@@ -11,6 +11,7 @@ mod ask;
 mod delivery;
 mod frame;
 mod node;
+mod value;
 
 pub use delivery::Delivery;
 pub use frame::{from_frame, to_frame};

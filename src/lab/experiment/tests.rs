@@ -95,6 +95,23 @@ fn bad_stops_and_blocks_are_refused() {
 }
 
 #[test]
+fn a_lookup_is_asked_for_in_words_of_its_own() {
+    let lookup = "pool = [1]\nworkload = [\"lookup\"]\nchunk = [10, 100]";
+    let cells = Experiment::parse("x", &with(lookup)).unwrap().cells();
+    let shown: Vec<String> = cells.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["lookup threads row pool 1 chunk 10", "lookup threads row pool 1 chunk 100"]);
+    for (from, to, expected) in [
+        ("\"row\"", "\"copy\"", "a lookup reads rows, copy sends them"),
+        ("\"auto\"", "\"record\"", "a lookup commits nothing: commit is record"),
+        ("pool = [1]", "pool = [1]\nreader = \"preload\"", "a lookup reads no file"),
+        ("pool = [1]", "pool = [1]\ninject = [\"read=1ms\"]", "a lookup reads no file"),
+    ] {
+        let error = Experiment::parse("x", &with(lookup).replace(from, to)).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
 fn more_than_the_machine_or_the_database_has_is_refused() {
     let capacity = |processors| Capacity { cores: Cores::parse("", processors), connections: 100, disk: Some(9 << 30) };
     let two = capacity(2);

@@ -1,7 +1,7 @@
 //! What the ingester says of itself and what is seen from outside, made up to fit a run's rate.
 
 use crate::model::cell::Cell;
-use crate::model::{Phase, Stage, Statement};
+use crate::model::{Phase, Stage, Statement, Workload};
 use crate::wire::PhaseResult;
 use crate::wire::metrics::{Busiest, Ledger, PhaseMetrics, ProcessUse, StageSummary};
 use crate::wire::record::{Outcome, RunRecord};
@@ -93,7 +93,11 @@ fn metrics(cell: &Cell, data: &PhaseResult) -> PhaseMetrics {
     // What workers do between two requests takes a fifth of their processor time.
     let at_requests = (database + 0.8 * on_cpu + ready).min(0.999) * wall * cell.pool as f64 * 1e9;
     let executes = if cell.statement == Statement::Row { data.rows } else { data.rows / 222 };
-    let stages = [(Stage::Select, data.rows / 111, 0.01), (Stage::Execute, executes, 0.99)];
+    let chunks = if cell.statement == Statement::Row { data.rows } else { data.rows / cell.chunk as u64 };
+    let stages = match cell.workload {
+        Workload::Census => vec![(Stage::Select, data.rows / 111, 0.01), (Stage::Execute, executes, 0.99)],
+        Workload::Lookup => vec![(Stage::Select, chunks, 1.0)],
+    };
     PhaseMetrics {
         stages: stages.into_iter().map(|(stage, count, part)| summary(stage, count, at_requests * part)).collect(),
         workers: (0..cell.pool).map(worker).collect(),

@@ -1,0 +1,67 @@
+//! Wide rows by key: one process of ours against the best pool of Python processes on the same CPU.
+//! Wants the image of the Python peers: `make python`.
+
+use super::ring::{Ring, Run, Way, in_turns, ratio};
+use anyhow::{Context, Result};
+use ingest_lab::model::{Protocol, Scheme, Statement, Workload};
+
+/// The client has a processor to itself, the database another.
+const CPUS: f64 = 1.0;
+
+/// How long keys are handed out, seconds.
+const SECONDS: f64 = 10.0;
+
+/// Workers that are tried on either side: the best of each count.
+const POOLS: [usize; 3] = [1, 2, 4];
+
+/// At least how many times as many rows a second.
+const RATE: f64 = 3.0;
+
+/// Tries the pools of both, then lets the best of each take turns, and prints the ratios.
+pub fn compare(ring: &Ring, pairs: usize) -> Result<()> {
+    println!("\nlookup, client on a CPU of its own, database on another, {SECONDS} s a run");
+    let designs = [(Scheme::AsyncSingle, Statement::Executemany), (Scheme::AsyncSingle, Statement::Row)];
+    let ours = best(ring, &designs)?;
+    let theirs = best(ring, &[(Scheme::PyProcesses, Statement::Row), (Scheme::PyProcesses, Statement::Executemany)])?;
+    let name = |way: &Way| format!("{} {} pool {}", way.scheme, way.statement, way.pool);
+    let (our_name, their_name) = (name(&ours), name(&theirs));
+    let runs = in_turns(pairs, [&our_name, &their_name], || ring.look_up(&ours), || ring.look_up(&theirs))?;
+    println!("{our_name}: rows/s {} of {their_name} (wanted: lower end {RATE} or more)", ratio(&runs, |run| run.rate));
+    println!("{our_name}: client CPU a row {} of {their_name}", ratio(&runs, |run| run.phase_cpu));
+    Ok(())
+}
+
+/// The design and pool that read the most rows a second.
+fn best(ring: &Ring, designs: &[(Scheme, Statement)]) -> Result<Way> {
+    let mut best: Option<(Way, Run)> = None;
+    for (scheme, statement) in designs {
+        for pool in POOLS {
+            let way = way(*scheme, *statement, pool);
+            let run = match ring.look_up(&way) {
+                Ok(run) => run,
+                Err(error) => {
+                    eprintln!("{scheme} {statement} pool {pool} is left out: {error:#}");
+                    continue;
+                }
+            };
+            println!(
+                "{scheme} {statement} pool {pool}: {:.0} rows/s, {:.0} µs of client CPU a row",
+                run.rate, run.phase_cpu
+            );
+            if best.as_ref().is_none_or(|(_, before)| run.rate > before.rate) {
+                best = Some((way, run));
+            }
+        }
+    }
+    best.map(|(way, _)| way).with_context(|| format!("nothing of {designs:?} could be run"))
+}
+
+/// As in the experiment `multiprocess`: one at a time in chunks of 10, or 100 in flight. psycopg2 writes parameters into
+/// the text.
+fn way(scheme: Scheme, statement: Statement, pool: usize) -> Way {
+    let chunk = if statement == Statement::Row { 10 } else { 100 };
+    let simple = scheme == Scheme::PyProcesses && statement == Statement::Row;
+    let protocol = if simple { Protocol::Simple } else { Protocol::Prepared };
+    let seconds = Some(SECONDS);
+    Way { workload: Workload::Lookup, statement, pool, chunk, protocol, seconds, ..Way::row(scheme, CPUS) }
+}
