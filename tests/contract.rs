@@ -197,3 +197,9 @@ fn the_worked_example_adds_up_to_what_the_program_computes() {
     let said = format!("Together: rows {}, sum {}, mix {}.", tally.rows, tally.sum, tally.mix);
     assert!(tally.rows >= 4 && CONTRACT.contains(&said), "{said}");
 }
+
+#[test]
+fn the_citation_names_this_version() {
+    let version = format!("\nversion: \"{}\"\n", env!("CARGO_PKG_VERSION"));
+    assert!(include_str!("../CITATION.cff").contains(&version), "{version}");
+}
