@@ -113,7 +113,7 @@ fn colours_change_nothing_but_colours() {
 }
 
 /// The elements of a page with what tells them apart, and its text; not its styles, nor where a chart has its marks.
-fn structure(html: &str) -> String {
+pub(super) fn structure(html: &str) -> String {
     let (_, body) = html.split_once("</head>").unwrap();
     let mut text = String::new();
     let mut depth = 0_usize;
