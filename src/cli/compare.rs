@@ -13,7 +13,7 @@ const COMPARE_EXITS: &str = "Exit codes: 0 compared, and the gate passed · 2 us
 #[derive(Debug, Args)]
 #[command(after_help = COMPARE_EXITS)]
 pub(super) struct Compare {
-    /// What the others are compared with: a series' name (`lab list` shows them), or its folder
+    /// What the others are compared with: a series' name (`lab list` shows them), its folder, or a bundle
     #[arg(value_name = "BASE")]
     base: String,
     /// What is compared with it

@@ -124,6 +124,21 @@ impl Stack {
         names.pop().expect("it has run")
     }
 
+    /// The database's password, as the first start made it.
+    pub fn password(&self) -> String {
+        let filter = format!("label=ingest-lab.stack={}", self.project);
+        let db = docker(&["ps", "-q", "--filter", &filter, "--filter", "label=com.docker.compose.service=db"]);
+        docker(&["exec", db.trim(), "cat", "/run/ingest-lab/password"]).trim().to_owned()
+    }
+
+    /// Whether the images hold what no commit does.
+    pub fn built_from_changes(&self) -> bool {
+        let format = "{{index .Config.Labels \"org.opencontainers.image.revision\"}}";
+        docker(&["image", "inspect", "-f", format, &format!("ingest-lab-ingester:{}", self.tag)])
+            .trim()
+            .ends_with("-dirty")
+    }
+
     /// The link's packet rules and qdiscs, as text without their counters.
     pub fn rules(&self) -> String {
         let filter = format!("label=ingest-lab.stack={}", self.project);
