@@ -76,7 +76,7 @@ def _run(job: Job, scheme: ModuleType, program: str, answer: Answer) -> dict[str
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
     # Whatever is a process is forked here, before there are threads.
-    reader = _reader(job, scheme)
+    reader = _reader(context, scheme)
     scheme.prepare(context)
     run = Run(context, scheme, reader, answer)
     signals.watch(run.interrupt, forked.kill_all)
@@ -102,9 +102,10 @@ def _run(job: Job, scheme: ModuleType, program: str, answer: Answer) -> dict[str
     }
 
 
-def _reader(job: Job, scheme: ModuleType) -> Reader:
+def _reader(context: Context, scheme: ModuleType) -> Reader:
+    job = context.job
     if job.workload == "lookup":
-        return KeyReader(job)
+        return KeyReader(context)
     data = files.scan(job.data, "data" in job.phases)
     return (ProcessReader if job.reader == "process" else Reader)(data, job, scheme.RAW)
 

@@ -3,6 +3,8 @@
 import contextlib
 import io
 import ipaddress
+import threading
+import time
 import unittest
 import uuid
 import zlib
@@ -12,10 +14,11 @@ from typing import Any
 
 from peer import job as jobs
 from peer import schemes, sql
+from peer.context import Context
 from peer.drivers import patience
 from peer.failure import Failure
 from peer.lookup import keys
-from peer.lookup.delivery import Delivery, contents
+from peer.lookup.delivery import EARLY, Delivery, contents
 from tests.jobs import job, text
 
 CONTRACT = Path(__file__).parents[3] / "docs" / "peer-contract.md"
@@ -59,6 +62,25 @@ class Deliveries(unittest.TestCase):
         found = delivery.acknowledged()
         self.assertEqual(found["lookup"], {"rows": 2, "digest": expected})
         self.assertEqual((found["lines"], found["geo_rows"], found["items"]), (2, 0, []))
+
+    def test_no_more_is_handed_out_than_may_wait_early(self) -> None:
+        context = Context(job(**LOOKUP, pool=2, chunk=100, limit_lines=None, seconds=9))
+        handed: list[int] = []
+
+        def put(together: list[Any]) -> bool:
+            handed.extend(chunk.number for chunk in together)
+            return not context.stop
+
+        thread = threading.Thread(target=keys.KeyReader(context).read, args=("data", 4, put), daemon=True)
+        thread.start()
+        time.sleep(0.2)
+        self.assertEqual(len(handed) * 100, EARLY)
+        context.delivery.rows += 1_000
+        time.sleep(0.2)
+        self.assertIn(len(handed) * 100 - EARLY, range(700, 1_001))
+        context.stop = True
+        thread.join(5)
+        self.assertFalse(thread.is_alive())
 
     def test_chunks_out_of_order_are_delivered_in_order(self) -> None:
         rows = [node(number) for number in range(200)]
@@ -143,10 +165,12 @@ class Jobs(unittest.TestCase):
             self.assertIn("ask for row", self.refused(scheme, statement="executemany"))
         for scheme in ("py-threads", "py-gevent", "py-aiopg", "py-processes"):
             self.assertIn("protocol simple", self.refused(scheme, protocol="prepared"))
-        for scheme in ("py-psycopg3", "py-psycopg3-async", "py-processes"):
+        for scheme in ("py-psycopg3", "py-psycopg3-async"):
             refused = self.refused(scheme, statement="executemany", protocol="simple")
             self.assertIn("prepared or unnamed", refused)
         self.assertIn("ask for prepared", self.refused("py-asyncio", protocol="unnamed"))
+        for protocol in ("unnamed", "simple"):
+            self.assertIn("ask for prepared", self.refused("py-processes", statement="executemany", protocol=protocol))
 
     def test_what_it_does_is_not_refused(self) -> None:
         for scheme, statement, protocol in (

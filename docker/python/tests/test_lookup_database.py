@@ -85,7 +85,7 @@ class Lookups(Case):
                     self.assert_delivered(last["result"], 1_003)
                     self.assertNotIn("lost", last["result"])
         self.assertEqual({scheme for scheme, _, _ in done}, set(NAMES))
-        self.assertEqual(len(done), 18)
+        self.assertEqual(len(done), 17)
 
     def test_chunks_of_any_size_and_more_workers_than_chunks(self) -> None:
         for scheme, (chunk, pool, keys) in itertools.product(NAMES, [(1, 5, 300), (1_000, 2, 2_100), (100, 6, 150)]):

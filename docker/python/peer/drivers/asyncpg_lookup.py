@@ -5,6 +5,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import uvloop
+
 from peer import sql
 from peer.drivers import asyncpg_session
 from peer.failure import not_supported
@@ -41,3 +43,20 @@ class Session:
     async def close(self) -> None:
         """Ends the connection."""
         await asyncpg_session.close(self._connection)
+
+
+class Blocking:
+    """The same for a process with one connection, which has nothing else to do while it waits: its loop runs for as long
+    as a window of requests is under way."""
+
+    def __init__(self, job: Job) -> None:
+        self._run = uvloop.new_event_loop().run_until_complete
+        self._session = self._run(Session.open(job))
+
+    def rows(self, keys: Sequence[str]) -> list[tuple[Any, ...]]:
+        """See lookup/work.py. As tuples: the driver's own kind of row cannot be pickled."""
+        return list(map(tuple, self._run(self._session.rows(keys))))
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._run(self._session.close())

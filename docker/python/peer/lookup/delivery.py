@@ -22,6 +22,10 @@ _WHOLE_EVERY = 64
 """Of every so-manieth row the whole contents count: the client is measured reading rows, not summing them."""
 
 _DIGESTS = (1 << 63) - 1
+EARLY = 10_000
+"""Rows that may be handed out beyond those delivered, at least: behind a connection that stalls no more than about so
+many wait early, some 50 MB of them."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 

@@ -1,10 +1,12 @@
 """The keys a lookup asks for, in chunks, through the same queue as records."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from peer import usage
-from peer.job import Job
+from peer.context import Context
+from peer.lookup.delivery import EARLY
 from peer.reader import Reader
 
 ROWS = 256
@@ -12,6 +14,9 @@ ROWS = 256
 
 _KEYS = [f"node-{number:03}" for number in range(ROWS)]
 _MOST = 1_000
+_LOOK = 0.005
+"""How often whoever hands out looks whether enough was delivered, seconds."""
+
 # Round and round: the keys of any chunk are a slice.
 _AROUND = _KEYS * (_MOST // ROWS + 2)
 
@@ -38,16 +43,24 @@ def chunks(size: int, limit: int | None) -> Iterator[Chunk]:
 class KeyReader(Reader):
     """Puts chunks of keys where the census puts records."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    def __init__(self, context: Context) -> None:
+        self._context, self._job = context, context.job
 
     def read(self, phase: str, size: int, put: Callable[[list[Any]], bool]) -> usage.Cpu | None:
         """Hands all chunks to `put`, `size` together, unless it returns false; then None is returned."""
         together: list[Chunk] = []
+        # At least what keeps every worker busy: what is handed over together, and two chunks each.
+        ahead = max(EARLY, (size + 2 * self._job.pool) * self._job.chunk)
         for chunk in chunks(self._job.chunk, self._job.keys):
             together.append(chunk)
             if len(together) == size:
+                self._wait_until_delivered((chunk.number + 1) * self._job.chunk - ahead)
                 if not put(together):
                     return None
                 together = []
         return usage.Cpu(0.0, 0.0) if put(together) else None
+
+    def _wait_until_delivered(self, rows: int) -> None:
+        context = self._context
+        while context.delivery.rows < rows and not context.stopped():
+            time.sleep(_LOOK)

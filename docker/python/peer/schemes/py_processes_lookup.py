@@ -1,4 +1,4 @@
-"""`py-processes` of a lookup: a process a connection; psycopg2 where each answer is awaited, else psycopg 3."""
+"""`py-processes` of a lookup: a process a connection; psycopg2 where each answer is awaited, else asyncpg."""
 
 import fcntl
 import threading
@@ -6,14 +6,14 @@ from typing import Any
 
 from peer import errors, forked
 from peer.context import Context
-from peer.drivers import psycopg2_lookup, psycopg3_lookup
+from peer.drivers import asyncpg_lookup, psycopg2_lookup
 from peer.job import Job
 from peer.lookup import child
 from peer.lookup.pool import Pool, PoolFeed, Worker
 
 FEED = PoolFeed
 RAW = True
-VERSIONS = ("psycopg2", "psycopg")
+VERSIONS = ("psycopg2", "asyncpg", "uvloop")
 
 _PIPE = 1 << 20
 """Bytes of rows that wait in a pipe, where the system allows it: a worker goes on while the parent is busy."""
@@ -21,18 +21,14 @@ _PIPE = 1 << 20
 _workers: list[Worker] = []
 
 
-def _driver(job: Job) -> Any:
-    return psycopg2_lookup if job.statement == "row" else psycopg3_lookup
-
-
 def check(job: Job) -> None:
     """The driver's limits."""
-    _driver(job).check(job)
+    (psycopg2_lookup if job.statement == "row" else asyncpg_lookup).check(job)
 
 
 def prepare(context: Context) -> None:
     """Forks the workers, which wait to be told to connect."""
-    session = _driver(context.job).Session
+    session = psycopg2_lookup.Session if context.job.statement == "row" else asyncpg_lookup.Blocking
     for number, live in enumerate(context.lives):
         keys_in, keys = forked.CONTEXT.Pipe(duplex=False)
         rows, rows_out = forked.CONTEXT.Pipe(duplex=False)
