@@ -9,8 +9,10 @@ HOST_CARGO := $(shell command -v cargo 2>/dev/null)
 CARGO := $(if $(HOST_CARGO),cargo,docker/cargo.sh)
 TEST_IMAGE := $(if $(HOST_CARGO),,test)
 RUNNER := $(if $(and $(HOST_CARGO),$(shell command -v cargo-nextest 2>/dev/null)),nextest run,test)
-# Experiments in which Python takes part want its image, too.
-PEERS := $(if $(shell grep -lE '^[^\#]*"py-' $(if $(filter %.toml,$(EXPERIMENT)),$(EXPERIMENT),experiments/$(EXPERIMENT).toml) 2>/dev/null),python)
+# Experiments in which other programs take part want their images, too: a word that such a scheme begins with, its image.
+EXPERIMENT_FILE = $(if $(filter %.toml,$(EXPERIMENT)),$(EXPERIMENT),experiments/$(EXPERIMENT).toml)
+names = $(shell grep -lE '^[^\#]*"($(1))' $(EXPERIMENT_FILE) 2>/dev/null)
+PEERS := $(if $(call names,py-),python) $(if $(call names,pgbench"|psql-copy"),ceilings)
 export INGEST_LAB_DB_IMAGE ?= ingest-lab-db:$(or $(INGEST_LAB_TAG),local)
 
 .PHONY: help
@@ -19,7 +21,7 @@ help: ## List these verbs
 	@printf '\n  ./lab ARGS        any verb of the lab (./lab --help); settings: .env.example\n'
 
 ##@ For users
-.PHONY: lab up down images python clean doctor fetch psql
+.PHONY: lab up down images python ceilings clean doctor fetch psql
 lab: images ## Run the main experiment and clean up (EXPERIMENT=quick)
 	@docker/stack.sh with ./lab run $(EXPERIMENT)
 up: images ## Start the stack: database and link
@@ -30,6 +32,8 @@ images: ## Build the images (official bases, or stand-ins where no registry answ
 	@docker/images.sh $(PEERS)
 python: ## Build the images, the Python peers' too
 	@docker/images.sh python
+ceilings: ## Build the images, that of the ceilings (pgbench, psql) too
+	@docker/images.sh ceilings
 doctor: images ## Say what this machine can measure, and what is missing
 	@docker/stack.sh doctor
 fetch: images ## Get real Census files into data/ (STATE="New York" SEGMENT=1)
@@ -49,7 +53,7 @@ test: images-test ## Everything CI runs: format, lints, docs, the stack end to e
 	docker/stack.sh e2e
 	$(CARGO) $(RUNNER) --locked
 images-test: ## All images, and the test image where the host has no cargo
-	@docker/images.sh python $(TEST_IMAGE)
+	@docker/images.sh ceilings python $(TEST_IMAGE)
 build: ## Build the binaries on the host
 	cargo build --release --locked
 fmt: ## Format the sources

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the images `make lab` needs: from the official base images where the registry answers, else,
-# on Debian with root, from stand-ins made of Debian packages. `images.sh python test` builds the Python peers' image
-# and the test image as well.
+# on Debian with root, from stand-ins made of Debian packages. `images.sh ceilings python test` builds the images
+# of the ceilings and of the Python peers and the test image as well.
 # Every image says which it was (label ingest-lab.base), and every result repeats it.
 set -euo pipefail
 cd "$(dirname "$0")/.."

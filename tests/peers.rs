@@ -152,6 +152,20 @@ fn a_program_is_told_which_rule_of_the_contract_it_breaks() {
     assert_eq!(stack.data_volumes(), 0, "the generated data is gone");
 }
 
+#[test]
+fn the_ceilings_keep_the_contract() {
+    let stack = Stack::up();
+    let (code, said, complaint) = check(&stack, "ingest-lab-ceilings:local", "pgbench,psql-copy");
+    assert_eq!(code, Some(0), "{said}{complaint}");
+    for line in [
+        "scheme pgbench\n  rows      row/auto prepared, row/record prepared;",
+        "scheme psql-copy\n  rows      copy/chunk",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert!(said.ends_with("ingest-lab-ceilings:local keeps the contract\n"), "{said}");
+}
+
 /// One that runs on a single thread, and one of several processes; all of them are
 /// `./lab doctor --peer ingest-lab-python:local`.
 #[test]

@@ -89,15 +89,22 @@ fn rtt(record: &RunRecord) -> u64 {
     record.conditions.link_asked.as_ref().map_or(0, |link| link.rtt().nanos())
 }
 
+/// What two cells differ in, by how their rows really travel.
+pub fn apart(one: &Cell, other: &Cell) -> Vec<Factor> {
+    Factor::between(&one.ranked(), &other.ranked())
+}
+
 /// Groups of cells that differ in one factor only, two or more each; the level others are compared with is first.
-/// Cells that do something else are never in one: their rows are not of a kind.
+/// Cells that do something else are never in one: their rows are not of a kind. Nor is a ceiling among schemes.
 pub fn groups<'c, 'a>(factor: Factor, cells: &'c [CellRuns<'a>]) -> Vec<Vec<&'c CellRuns<'a>>> {
     let mut groups: Vec<Vec<&CellRuns<'a>>> = Vec::new();
     if factor == Factor::Workload {
         return groups;
     }
-    for cell in cells.iter().filter(|cell| cell.part == Part::Cell) {
-        match groups.iter_mut().find(|group| Factor::between(group[0].cell, cell.cell) == [factor]) {
+    let takes_part =
+        |cell: &&CellRuns<'_>| cell.part == Part::Cell && !(factor == Factor::Scheme && cell.cell.scheme.is_ceiling());
+    for cell in cells.iter().filter(takes_part) {
+        match groups.iter_mut().find(|group| apart(group[0].cell, cell.cell) == [factor]) {
             Some(group) => group.push(cell),
             None => groups.push(vec![cell]),
         }

@@ -5,7 +5,7 @@
 //! 95 % confidence: each is widened as Bonferroni has it, to 1 − 0.05 / (their number). Sources: O. J. Dunn, Multiple
 //! Comparisons Among Means, JASA 56 (1961) 52; NIST/SEMATECH e-Handbook of Statistical Methods, section 7.4.7.3.
 
-use super::cells::{CellRuns, groups};
+use super::cells::{CellRuns, apart, groups};
 use super::estimate::Estimate;
 use super::scatter::Scatters;
 use super::{LEAST_PAIRS, Ratio};
@@ -112,17 +112,42 @@ pub fn family<'a>(
     scatters: &Scatters<'_, 'a>,
     floor: f64,
 ) -> Vec<Comparison<'a>> {
-    let mut pairs: Vec<(&CellRuns<'a>, &CellRuns<'a>)> = Vec::new();
+    let mut pairs: Vec<Pair<'_, 'a>> = Vec::new();
     for group in groups(factor, cells) {
         pairs.extend(group[1..].iter().map(|other| (group[0], *other)));
     }
+    compared(factor, &pairs, scatters, floor)
+}
+
+/// How near cells come to a ceiling that ran under the same conditions: the ceiling is the base. A family of its own.
+pub fn distances<'a>(cells: &[CellRuns<'a>], scatters: &Scatters<'_, 'a>, floor: f64) -> Vec<Comparison<'a>> {
+    let (ceilings, others): (Vec<_>, Vec<_>) =
+        cells.iter().filter(|cell| cell.part == Part::Cell).partition(|cell| cell.cell.scheme.is_ceiling());
+    let mut pairs: Vec<Pair<'_, 'a>> = Vec::new();
+    for other in others {
+        let near = ceilings.iter().filter(|ceiling| apart(ceiling.cell, other.cell) == [Factor::Scheme]);
+        pairs.extend(near.map(|ceiling| (*ceiling, other)));
+    }
+    compared(Factor::Scheme, &pairs, scatters, floor)
+}
+
+/// A base, and what is compared with it.
+type Pair<'c, 'a> = (&'c CellRuns<'a>, &'c CellRuns<'a>);
+
+/// Pairs as a family: all intervals hold together.
+fn compared<'a>(
+    factor: Factor,
+    pairs: &[Pair<'_, 'a>],
+    scatters: &Scatters<'_, 'a>,
+    floor: f64,
+) -> Vec<Comparison<'a>> {
     let estimates: Vec<_> = pairs.iter().map(|(base, other)| estimate(base, other, scatters)).collect();
     let made = estimates.iter().flatten().count().max(1);
-    let findings = estimates.into_iter().zip(&pairs).map(|(estimate, (base, other))| match estimate {
+    let findings = estimates.into_iter().zip(pairs).map(|(estimate, (base, other))| match estimate {
         Some(estimate) => Finding::of(&estimate, ALPHA / made as f64, floor),
         None => too_few(base, other),
     });
-    let named = findings.zip(&pairs);
+    let named = findings.zip(pairs);
     named.map(|(finding, (base, other))| Comparison { factor, base: base.cell, other: other.cell, finding }).collect()
 }
 

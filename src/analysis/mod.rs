@@ -55,6 +55,8 @@ pub struct Analysis<'a> {
     pub noise: Option<Noise<'a>>,
     /// Every pair of cells that differ in one factor only, those of schemes first.
     pub comparisons: Vec<Comparison<'a>>,
+    /// How near cells come to the ceilings that ran under the same conditions, which are the bases.
+    pub distances: Vec<Comparison<'a>>,
     /// What the first cell's rate hangs on, where the series changes its resources one at a time.
     pub diagnosis: Option<Diagnosis>,
 }
@@ -68,8 +70,9 @@ impl<'a> Analysis<'a> {
         let floor = noise.as_ref().map_or(0.0, |noise| noise.floor);
         let comparisons =
             Factor::ALL.iter().flat_map(|factor| compare::family(*factor, &cells, &scatters, floor)).collect();
+        let distances = compare::distances(&cells, &scatters, floor);
         let diagnosis = Diagnosis::of(&cells, &scatters);
-        Self { cells, noise, comparisons, diagnosis }
+        Self { cells, noise, comparisons, distances, diagnosis }
     }
 
     /// Factors that have more than one level in this series.

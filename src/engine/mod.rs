@@ -146,9 +146,10 @@ fn refused(what: impl Into<String>) -> impl FnOnce(bollard::errors::Error) -> an
 
 /// What builds an image that isn't there.
 fn no_image(image: &str) -> Failure {
-    let python = format!("ingest-lab-{}:", Program::Python.word());
-    let verb = if image.starts_with(&python) { "make python" } else { "make images" };
-    Failure::new(Exit::Engine, format!("the image {image} isn't there: `{verb}` builds it"))
+    let is_of = |program: &&Program| image.starts_with(&format!("ingest-lab-{}:", program.word()));
+    let peer = Program::ALL.iter().filter(|program| **program != Program::Ingester).find(is_of);
+    let verb = peer.map_or("images", |program| program.word());
+    Failure::new(Exit::Engine, format!("the image {image} isn't there: `make {verb}` builds it"))
 }
 
 /// Whether the engine says that something isn't there.

@@ -90,6 +90,7 @@ impl<'a> Run<'a> {
             stop: Arc::new(AtomicBool::new(false)),
             telemetry: telemetry.clone(),
             hold: held,
+            tools: Mutex::default(),
         });
         let threads = scheme::start(&context).context("start the workers")?;
         let source = Arc::new(Mutex::new(source));
@@ -188,7 +189,7 @@ impl<'a> Run<'a> {
             Reader::Thread | Reader::Process => None,
         };
         self.collector.phase_begins();
-        let cpu_before = cpu::used();
+        let cpu_before = cpu::used_with(&self.context.tools);
         let begun = Instant::now();
         (self.emit)(Event::Phase { phase });
         let reader = filling::start(&self.context, &self.source, phase, queue, preloaded)?;
@@ -298,7 +299,7 @@ impl<'a> Run<'a> {
             records,
             rows,
             seconds,
-            cpu: cpu::used().since(cpu_before),
+            cpu: cpu::used_with(&self.context.tools).since(cpu_before),
             rates: Rates {
                 whole: rate(rows, seconds),
                 while_filling: filling,

@@ -2,6 +2,10 @@
 
 use crate::wire::Cpu;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
+use std::sync::{Mutex, PoisonError};
+
+/// Ticks a second in `/proc`, whatever the kernel's own are: fixed by its interface (USER_HZ).
+const TICKS: f64 = 100.0;
 
 fn of(who: UsageWho) -> Cpu {
     let Ok(usage) = getrusage(who) else { return Cpu::default() };
@@ -13,6 +17,21 @@ fn of(who: UsageWho) -> Cpu {
 pub fn used() -> Cpu {
     let (own, children) = (of(UsageWho::RUSAGE_SELF), of(UsageWho::RUSAGE_CHILDREN));
     Cpu { user: own.user + children.user, system: own.system + children.system }
+}
+
+/// The same, with that of programs which still run. Once such a one has been waited for, the kernel counts it.
+pub fn used_with(running: &Mutex<Vec<u32>>) -> Cpu {
+    let running = running.lock().unwrap_or_else(PoisonError::into_inner);
+    running.iter().filter_map(|process| of_running(*process)).fold(used(), Cpu::plus)
+}
+
+/// Of a process with all its threads, from `/proc/PID/stat`, which counts in ticks; none where it is gone.
+fn of_running(process: u32) -> Option<Cpu> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // Behind the name, which may hold anything: state, then ten more, then user and system.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut seconds = || Some(fields.next()?.parse::<f64>().ok()? / TICKS);
+    Some(Cpu { user: seconds()?, system: seconds()? })
 }
 
 /// Largest resident memory of this process so far, bytes (the kernel counts in KiB).

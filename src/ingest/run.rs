@@ -45,11 +45,7 @@ pub fn run(
     job.check().map_err(|message| Failure::new(Exit::Usage, message))?;
     cpu::raise_open_files();
     emit(Event::Started { program: PROGRAM.into() });
-    if job.scheme.program() != Program::Ingester {
-        let message =
-            format!("{} is not a scheme of this program but of {}", job.scheme, job.scheme.program().summary());
-        return Err(Failure::new(Exit::NotSupported, message).into());
-    }
+    scheme::check(job)?;
     if job.workload == Workload::Lookup {
         lookup::check(job)?;
     }
@@ -108,7 +104,9 @@ pub fn run(
 }
 
 fn telemetry(job: &Job, extras: Extras<'_>) -> Telemetry {
-    match job.metrics || extras.trace.is_some() {
+    // What a tool is at, nobody can see from here.
+    let own = job.scheme.program() == Program::Ingester;
+    match own && (job.metrics || extras.trace.is_some()) {
         true => Telemetry::on(scheme::workers(job.scheme, job.pool), extras.trace.is_some()),
         false => Telemetry::off(),
     }

@@ -50,6 +50,11 @@ pub struct PhaseLog {
 }
 
 impl PhaseLog {
+    /// Of a worker that has taken its first record.
+    pub fn begun(at: Instant) -> Self {
+        Self { first_taken: Some(at), ..Self::default() }
+    }
+
     /// Counts rows acknowledged now.
     pub fn rows(&mut self, origin: Instant, rows: u64) {
         self.rows_at(origin, Instant::now(), rows);
@@ -57,7 +62,7 @@ impl PhaseLog {
 
     /// Spread evenly over the time since the worker's last acknowledgement, or since it began: a transaction of
     /// thousands of rows was worked on all the while, and counting it at its end would cut off what had begun.
-    fn rows_at(&mut self, origin: Instant, now: Instant, rows: u64) {
+    pub fn rows_at(&mut self, origin: Instant, now: Instant, rows: u64) {
         let position = |at: Instant| at.saturating_duration_since(origin).as_secs_f64() / BUCKET.as_secs_f64();
         let to = position(now);
         let from = self.last_done.or(self.first_taken).map_or(to, position).min(to);

@@ -14,7 +14,7 @@ use crate::wire::{Acknowledged, Job, RunResult};
 use anyhow::{Result, bail};
 use async_channel::Receiver;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Instant;
 use tokio_postgres::Config;
 
@@ -40,6 +40,9 @@ pub struct Context {
     pub telemetry: Telemetry,
     /// Closed when connections may be: until then the coordinator looks at them.
     pub hold: Receiver<()>,
+    /// Programs that send rows in the workers' place, by their process ids: while they run, too, their processor time is
+    /// this program's.
+    pub tools: Mutex<Vec<u32>>,
 }
 
 /// What workers tell the coordinator.

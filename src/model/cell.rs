@@ -116,6 +116,14 @@ impl Cell {
             inject: Inject::NONE,
         }
     }
+
+    /// The cell that it ranks as: of an ingest the one whose rows are sent as these really are.
+    pub fn ranked(&self) -> Self {
+        match self.workload {
+            Workload::Census => Self { statement: self.scheme.sends(self.statement), ..self.clone() },
+            Workload::Lookup => self.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Cell {

@@ -71,6 +71,8 @@ words! {
         PyPsycopg3 => "Python: one thread a connection, psycopg 3",
         PyPsycopg3Async => "Python: one task a connection on asyncio, psycopg 3",
         PyProcesses => "Python: one process a connection, psycopg2 in a multiprocessing pool",
+        Pgbench => "a ceiling: pgbench replays the same statements over the same rows",
+        PsqlCopy => "a ceiling: one psql a connection, \\copy of rows rendered before",
     }
 }
 
@@ -82,7 +84,7 @@ impl Scheme {
     /// interpreter's lock.
     pub fn is_one_at_a_time(self) -> bool {
         match self {
-            Self::Threads | Self::Async | Self::Processes | Self::PyProcesses => false,
+            Self::Threads | Self::Async | Self::Processes | Self::PyProcesses | Self::Pgbench | Self::PsqlCopy => false,
             Self::Serial
             | Self::AsyncSingle
             | Self::PyThreads
@@ -91,6 +93,20 @@ impl Scheme {
             | Self::PyAiopg
             | Self::PyPsycopg3
             | Self::PyPsycopg3Async => true,
+        }
+    }
+
+    /// Whether it is there to be compared with, and ranks with nobody.
+    pub fn is_ceiling(self) -> bool {
+        self.program() == Program::Ceilings
+    }
+
+    /// How it really sends the rows of an ingest: psycopg2's executemany is a loop of single statements, a round trip a
+    /// row.
+    pub fn sends(self, statement: Statement) -> Statement {
+        match (self, statement) {
+            (Self::PyThreads | Self::PyGevent | Self::PyProcesses, Statement::Executemany) => Statement::Row,
+            _ => statement,
         }
     }
 
@@ -105,6 +121,7 @@ impl Scheme {
             | Self::PyPsycopg3
             | Self::PyPsycopg3Async
             | Self::PyProcesses => Program::Python,
+            Self::Pgbench | Self::PsqlCopy => Program::Ceilings,
         }
     }
 }
@@ -114,6 +131,7 @@ words! {
     Program {
         Ingester => "the ingester of this project",
         Python => "the Python peers",
+        Ceilings => "PostgreSQL's own tools, which the ingester follows",
     }
 }
 

@@ -1,8 +1,8 @@
 //! The questions a series answers, and the answers, a sentence each. What cannot be said is said to be so.
 
 use super::bounds::{self, capital};
-use super::hangs_on;
 use super::names::Names;
+use super::{ceilings, hangs_on};
 use crate::analysis::{Analysis, Comparison, Finding, LEAST_PAIRS, Means};
 use crate::model::{Factor, Scheme, units};
 use serde::Serialize;
@@ -53,14 +53,17 @@ pub fn answers(analysis: &Analysis<'_>, names: &Names) -> Vec<Answer> {
     if !analysis.varying().contains(&Factor::Scheme)
         && let Some(effects) = effects(analysis, names, "What makes a difference?")
     {
-        return [Some(effects), limits, connections, Some(schemes)].into_iter().flatten().collect();
+        let distances = ceilings::distances(analysis, names);
+        return [Some(effects), limits, connections, Some(schemes), distances].into_iter().flatten().collect();
     }
     let effects = effects(analysis, names, "What else makes a difference?");
-    [Some(schemes), limits, connections, effects].into_iter().flatten().collect()
+    let distances = ceilings::distances(analysis, names);
+    [Some(schemes), distances, limits, connections, effects].into_iter().flatten().collect()
 }
 
 fn schemes(analysis: &Analysis<'_>, names: &Names) -> Answer {
-    let mut seen: Vec<Scheme> = analysis.compared().map(|cell| cell.cell.scheme).collect();
+    let all = analysis.compared().map(|cell| cell.cell.scheme);
+    let mut seen: Vec<Scheme> = all.filter(|scheme| !scheme.is_ceiling()).collect();
     seen.sort();
     seen.dedup();
     let only_two = seen.iter().all(|scheme| matches!(scheme, Scheme::Threads | Scheme::Async));
@@ -70,6 +73,8 @@ fn schemes(analysis: &Analysis<'_>, names: &Names) -> Answer {
         |why: String| vec![Line { at: String::new(), lead: "This cannot be said".into(), detail: why, strong: false }];
     let lines = if analysis.cells.iter().all(|cell| cell.valid().next().is_none()) {
         cannot("no run is valid".into())
+    } else if seen.is_empty() {
+        cannot("every cell of this series is a ceiling".into())
     } else if seen.len() == 1 {
         cannot(format!("every cell of this series runs {}", seen[0]))
     } else if comparisons.is_empty() {
@@ -173,7 +178,7 @@ fn line(comparison: &Comparison<'_>, names: &Names) -> Line {
 
 /// What is compared, by its levels alone: base, other.
 fn sides(comparison: &Comparison<'_>, names: &Names) -> (String, String) {
-    let said = |cell| names.said(comparison.factor, cell);
+    let said = |cell| names.side(comparison.factor, cell);
     (said(comparison.base), said(comparison.other))
 }
 

@@ -97,6 +97,7 @@ impl Report<'_> {
             "latency": self.latencies.iter().map(latency).collect::<Vec<_>>(),
             "waits": self.waits,
             "comparisons": self.analysis.comparisons,
+            "distances": self.analysis.distances,
             "noise": self.analysis.noise,
             "then": self.then,
             "forecasts": self.forecasts,

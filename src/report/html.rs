@@ -192,7 +192,8 @@ impl Report<'_> {
     fn multiple(&self, one: &Comparison<'_>, named_once: bool) -> Option<Multiple> {
         let Finding::Measured { ratio, smallest, means } = one.finding else { return None };
         let at = self.names.without(Some(Factor::Scheme), one.base);
-        let what = format!("{} / {}", one.other.scheme, one.base.scheme);
+        let side = |cell| self.names.side(Factor::Scheme, cell);
+        let what = format!("{} / {}", side(one.other), side(one.base));
         let name = match at.is_empty() {
             true => what.clone(),
             false if named_once => at.clone(),

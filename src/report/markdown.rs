@@ -155,7 +155,7 @@ impl Report<'_> {
         let names = &self.names;
         let row = |one: &crate::analysis::Comparison<'_>| {
             let (ratio, means) = finding(&one.finding);
-            let said = |cell| names.said(one.factor, cell);
+            let said = |cell| names.side(one.factor, cell);
             ComparisonRow {
                 factor: one.factor.name(),
                 at: names.without(Some(one.factor), one.base),

@@ -10,6 +10,7 @@ mod answer;
 mod bounds;
 #[cfg(test)]
 mod browser;
+mod ceilings;
 mod chart;
 mod export;
 mod forecasts;

@@ -87,6 +87,17 @@ impl Names {
         if said.is_empty() && self.base.is_some() { AS_ASKED.into() } else { said.join(" ") }
     }
 
+    /// A factor's level in a cell that is compared by it: a scheme that sends rows otherwise than it is asked to, with
+    /// the kind it was asked for.
+    pub fn side(&self, factor: Factor, cell: &Cell) -> String {
+        match factor {
+            Factor::Scheme if cell.ranked().statement != cell.statement => {
+                format!("{} {}", cell.scheme, cell.statement)
+            }
+            _ => self.said(factor, cell),
+        }
+    }
+
     /// A factor's level in a cell; a link's with its round trip, where its name doesn't say that.
     pub fn said(&self, factor: Factor, cell: &Cell) -> String {
         let said = factor.said(cell);

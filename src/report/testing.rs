@@ -6,7 +6,7 @@ mod observed;
 use super::{Report, Source};
 use crate::model::cell::Cell;
 use crate::model::profiles::Profiles;
-use crate::model::{Backend, Commit, Part, Phase, Placement, Protocol, Scheme, Statement};
+use crate::model::{Backend, Commit, Part, Phase, Placement, Program, Protocol, Scheme, Statement};
 use crate::wire::conditions::{Conditions, CpuCheck, Setting};
 use crate::wire::emulation::{Counters, RejectedBackend};
 use crate::wire::forecast::Forecast;
@@ -26,6 +26,9 @@ pub fn report(records: &[RunRecord]) -> Report<'_> {
         Some("limits") => ("limits", "What does a quarter of a processor do to the database?"),
         Some("scheme-2015") => ("scheme-2015", "What did 2015's schemes do, at 2015's pools?"),
         Some("multiprocess") => ("multiprocess", "How much more do several processes read than one?"),
+        Some("ceilings") => {
+            ("ceilings", "How far is the ingester from what PostgreSQL's own tools do with the same rows?")
+        }
         Some("diagnose") => ("diagnose", "What does the rate of one cell hang on?"),
         _ => ("quick", "Threads or async, when rows are inserted one by one?"),
     };
@@ -34,6 +37,7 @@ pub fn report(records: &[RunRecord]) -> Report<'_> {
         "limits" => ("2026-11-20-limits", "results/2026-11-20-limits"),
         "scheme-2015" => ("2026-11-20-scheme-2015", "results/2026-11-20-scheme-2015"),
         "multiprocess" => ("2026-11-20-multiprocess", "results/2026-11-20-multiprocess"),
+        "ceilings" => ("2026-11-20-ceilings", "results/2026-11-20-ceilings"),
         "diagnose" => ("2026-11-20-diagnose", "results/2026-11-20-diagnose"),
         _ => ("2026-11-20-quick", "results/2026-11-20-quick"),
     };
@@ -84,6 +88,26 @@ pub fn lookups() -> Vec<RunRecord> {
     let cells = cells.map(|(cell, part, rate)| (cell.parse().expect("it is a cell"), part, rate));
     let mut records = played("multiprocess", &cells, 6, 2_015);
     records.iter_mut().for_each(observed::add);
+    records
+}
+
+/// Like `experiments/ceilings.toml`, nearby: with psycopg2's executemany, which is a round trip a row. A tool tells
+/// nothing of its inside.
+pub fn with_ceilings() -> Vec<RunRecord> {
+    let cells = [
+        ("threads row record pool 15 protocol simple", Part::Cell, 8_910.0),
+        ("threads row record pool 15 protocol simple", Part::Twin, 8_910.0),
+        ("async row record pool 15 protocol simple", Part::Cell, 9_000.0),
+        ("py-threads executemany record pool 15 in-flight 100 protocol simple", Part::Cell, 3_500.0),
+        ("async executemany record pool 15 in-flight 100 protocol simple", Part::Cell, 14_200.0),
+        ("pgbench row record pool 15 protocol simple", Part::Cell, 9_300.0),
+        ("async copy chunk pool 15 chunk 100", Part::Cell, 231_000.0),
+        ("psql-copy copy chunk pool 15 chunk 100", Part::Cell, 320_000.0),
+    ];
+    let cells = cells.map(|(cell, part, rate)| (cell.parse().expect("it is a cell"), part, rate));
+    let mut records = played("ceilings", &cells, 6, 42);
+    let own = |record: &&mut RunRecord| record.cell.scheme.program() == Program::Ingester;
+    records.iter_mut().filter(own).for_each(observed::add);
     records
 }
 

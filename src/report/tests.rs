@@ -1,6 +1,6 @@
 //! Reports of series as they come out of a lab, and of those that came out of it half.
 
-use super::testing::{as_in_2015, diagnosed, limited, lookups, played, quick, quick_of, report, sweep};
+use super::testing::{as_in_2015, diagnosed, limited, lookups, played, quick, quick_of, report, sweep, with_ceilings};
 use super::*;
 use crate::model::cell::Cell;
 use crate::model::{Backend, Commit, Scheme, Statement, Workload};
@@ -66,6 +66,34 @@ fn lookups_are_told_by_their_own_words_and_never_ranked_with_an_ingest() {
 }
 
 #[test]
+fn a_ceiling_ranks_with_nobody_and_the_distance_to_it_is_told() {
+    let records = with_ceilings();
+    let report = report(&records);
+    insta::assert_snapshot!("ceilings-80", report.terminal(Screen::PLAIN));
+    insta::assert_snapshot!("ceilings-markdown", report.markdown());
+    for said in ["How far from the ceiling?", "of pgbench's rows/s", "of psql-copy's rows/s"] {
+        for (form, text) in forms(&report).iter().filter(|(form, _)| ["Markdown", "HTML", "JSON"].contains(form)) {
+            let text = text.replace("&#x27;", "'");
+            assert!(text.contains(said), "{form}: {said}");
+        }
+    }
+    let analysis = Analysis::of(&records);
+    let schemes: Vec<_> = analysis.of_factor(crate::model::Factor::Scheme).collect();
+    assert!(schemes.iter().all(|one| !one.base.scheme.is_ceiling() && !one.other.scheme.is_ceiling()));
+}
+
+#[test]
+fn what_sends_a_row_a_round_trip_ranks_with_what_does_the_same() {
+    let records = with_ceilings();
+    let analysis = Analysis::of(&records);
+    let ranked: Vec<String> = analysis
+        .of_factor(crate::model::Factor::Scheme)
+        .map(|one| format!("{} {} / {} {}", one.other.scheme, one.other.statement, one.base.scheme, one.base.statement))
+        .collect();
+    assert_eq!(ranked, ["async row / threads row", "py-threads executemany / threads row"]);
+}
+
+#[test]
 fn tables_of_2015_stand_beside_what_was_measured() {
     let records = as_in_2015();
     let report = report(&records);
@@ -87,7 +115,7 @@ fn a_diagnosis_calls_cells_by_what_was_changed() {
 
 #[test]
 fn no_line_is_wider_than_the_screen() {
-    for records in [quick(), quick_of(3), limited(), diagnosed(), sweep(), as_in_2015()] {
+    for records in [quick(), quick_of(3), limited(), diagnosed(), sweep(), as_in_2015(), with_ceilings()] {
         let report = report(&records);
         for (columns, screen) in [(80, Screen::PLAIN), (120, WIDE)] {
             for line in report.terminal(screen).lines() {

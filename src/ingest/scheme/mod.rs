@@ -3,17 +3,33 @@
 
 mod r#async;
 mod async_single;
+mod ceiling;
 mod processes;
 mod serial;
 mod threads;
 
 use super::worker::{Context, Message};
-use crate::model::Scheme;
-use anyhow::anyhow;
+use crate::model::{Program, Scheme};
+use crate::wire::Job;
+use crate::wire::exit::{Exit, Failure};
+use anyhow::{Result, anyhow};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+
+/// Refuses a scheme that this program has not got.
+pub fn check(job: &Job) -> Result<()> {
+    match job.scheme.program() {
+        Program::Ingester => Ok(()),
+        Program::Ceilings => ceiling::check(job),
+        Program::Python => {
+            let other = Program::Python.summary();
+            let message = format!("{} is not a scheme of this program but of {other}", job.scheme);
+            Err(Failure::new(Exit::NotSupported, message).into())
+        }
+    }
+}
 
 /// Starts the workers. Each tells the coordinator when it is connected and how it ended.
 pub fn start(context: &Arc<Context>) -> io::Result<Vec<JoinHandle<()>>> {
@@ -23,6 +39,7 @@ pub fn start(context: &Arc<Context>) -> io::Result<Vec<JoinHandle<()>>> {
         Scheme::Async => r#async::start(context),
         Scheme::AsyncSingle => async_single::start(context),
         Scheme::Processes => processes::start(context),
+        Scheme::Pgbench | Scheme::PsqlCopy => ceiling::start(context),
         _ => unreachable!("a job for another program is refused before anything begins"),
     }
 }
