@@ -101,8 +101,8 @@ pub fn with_ceilings() -> Vec<RunRecord> {
         ("py-threads executemany record pool 15 in-flight 100 protocol simple", Part::Cell, 3_500.0),
         ("async executemany record pool 15 in-flight 100 protocol simple", Part::Cell, 14_200.0),
         ("pgbench row record pool 15 protocol simple", Part::Cell, 9_300.0),
-        ("async copy chunk pool 15 chunk 100", Part::Cell, 231_000.0),
-        ("psql-copy copy chunk pool 15 chunk 100", Part::Cell, 320_000.0),
+        ("async copy record pool 15", Part::Cell, 31_000.0),
+        ("psql-copy copy record pool 15", Part::Cell, 43_000.0),
     ];
     let cells = cells.map(|(cell, part, rate)| (cell.parse().expect("it is a cell"), part, rate));
     let mut records = played("ceilings", &cells, 6, 42);

@@ -42,8 +42,8 @@ const PIECE: usize = 64 * 1024;
 /// What is kept of its complaints.
 const COMPLAINTS: usize = 3;
 
-/// How a client that finds no next line says so.
-const NO_NEXT_LINE: &str = "expected one row, got 0";
+/// What it says where clients find no next line: each of them, and all together.
+const NO_NEXT_LINE: [&str; 2] = ["expected one row, got 0", "Run was aborted"];
 
 /// A pgbench that is under way.
 struct Bench {
@@ -221,7 +221,8 @@ impl Bench {
         if let Some(progress) = line.strip_prefix("progress: ") {
             return progress.split(", ").nth(1)?.strip_suffix(" tps")?.parse().ok();
         }
-        if line.contains("error:") && !line.contains(NO_NEXT_LINE) && self.complaints.len() < COMPLAINTS {
+        let stopping = NO_NEXT_LINE.iter().any(|words| line.contains(words));
+        if line.contains("error:") && !stopping && self.complaints.len() < COMPLAINTS {
             self.complaints.push(line.to_owned());
         }
         None
