@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 pub const LONGEST_REQUEST: u64 = 64 << 10;
 
 /// The longest answer, bytes: a status is a few thousand, most of it the reasons why backends were not used.
-const LONGEST_ANSWER: u64 = 1 << 20;
+pub(super) const LONGEST_ANSWER: u64 = 1 << 20;
 
 /// How long the agent may take: another backend is tried out first.
 const PATIENCE: Duration = Duration::from_secs(20);
