@@ -44,11 +44,12 @@ clean: ## Free this project's images and volumes; results stay
 	@docker/stack.sh clean
 
 ##@ For developers
-.PHONY: test fmt lint unit bench test-e2e test-verdict test-noise test-compare test-forecasts test-link test-netem build images-test
+.PHONY: test fmt lint unit fuzz bench test-e2e test-verdict test-noise test-compare test-forecasts test-link test-netem build images-test
 test: images-test ## Everything CI runs: format, lints, docs, the stack end to end, all tests
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+	tests/deny.sh
 	docker/python/check.sh
 	docker/stack.sh e2e
 	$(CARGO) $(RUNNER) --locked
@@ -58,11 +59,14 @@ build: ## Build the binaries on the host
 	cargo build --release --locked
 fmt: ## Format the sources
 	cargo fmt
-lint: ## Format check and lints
+lint: ## Format check, lints, and what dependencies may be (installs cargo-deny)
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	tests/deny.sh install
 unit: ## Only the tests that need no engine
 	$(CARGO) test --locked --lib --bins
+fuzz: ## Every parser under a fuzzer, ten minutes each (FUZZ_SECONDS=600 FUZZ_TARGETS=names; wants a nightly toolchain)
+	tests/fuzz.sh
 bench: python ## Ratios against pgbench, psql and Python, of statement kinds far away, of metrics; SF1 (an hour; wants a quiet machine)
 	docker/stack.sh with cargo bench --locked --bench ratios
 	$(CARGO) bench --locked --bench telemetry

@@ -16,5 +16,5 @@ container=$(docker create --init --network host --label "ingest-lab.stack=$INGES
   -e RUSTDOCFLAGS -e INGEST_LAB_DB_IMAGE -e CI -e HTTP_PROXY -e HTTPS_PROXY -e NO_PROXY "$image" cargo "$@")
 trap 'docker rm -fv "$container" >/dev/null 2>&1' EXIT
 trap : INT TERM
-tar -c --exclude ./target --exclude ./.git --exclude ./results . | docker cp - "$container:/src"
+tar -c --exclude ./target --exclude ./fuzz/target --exclude ./.git --exclude ./results . | docker cp - "$container:/src"
 docker start -a "$container"

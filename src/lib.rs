@@ -7,6 +7,7 @@ pub mod census;
 pub mod cli;
 pub mod db;
 pub mod engine;
+pub mod hostile;
 pub mod ingest;
 pub mod lab;
 pub mod link;

@@ -167,6 +167,13 @@ fn a_line_without_end_is_refused_before_it_fills_the_memory() {
 }
 
 #[test]
+fn a_member_that_would_grow_beyond_all_measure_is_refused_before_it_is_inflated() {
+    let zeros = "0,".repeat(20 << 20);
+    let said = refused(&member(&zeros).1);
+    assert!(said.starts_with(": its member would grow more than 250 times, to 41943040 bytes"), "{said}");
+}
+
+#[test]
 fn a_bad_line_is_named_with_file_and_number() {
     let short = "uSF1,NY,000,01,0000002,1,2\n".to_owned();
     for (second, expected) in [

@@ -3,6 +3,7 @@
 
 use super::columns::GeoError;
 use super::line::LineError;
+use super::member::MAX_RATIO;
 use std::io;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -78,6 +79,14 @@ pub enum ArchiveError {
         declared: u64,
         /// Bytes there are; those read so far, where there are too many.
         found: u64,
+    },
+    /// The member would grow more when it is inflated than any text of figures does.
+    #[error("{}: its member would grow more than {MAX_RATIO} times, to {size} bytes: it holds no figures; {GET_AGAIN}", path.display())]
+    Bomb {
+        /// The archive.
+        path: PathBuf,
+        /// Declared bytes.
+        size: u64,
     },
     /// The member's compressed data or checksum is wrong.
     #[error("{}: its member is damaged: {reason}: {GET_AGAIN}", path.display())]

@@ -14,6 +14,13 @@ use zip::{CompressionMethod, ZipArchive};
 /// or no SF1 file.
 pub const MAX_MEMBER_BYTES: u64 = u32::MAX as u64;
 
+/// How many times larger than in the archive a member may be: SF1's text deflates to a tenth, the most repetitive that is
+/// generated to a fiftieth; deflate's most is 1,032 times, of text that holds nothing.
+pub const MAX_RATIO: u64 = 250;
+
+/// Members up to this size are not asked for their ratio: a few lines of zeros deflate well, too.
+const SMALL: u64 = 16 << 20;
+
 /// Compressed bytes read from the file at once.
 const RAW_BUFFER: usize = 128 * 1024;
 
@@ -64,6 +71,9 @@ impl Member {
         let declared = Declared { size: entry.size(), compressed: entry.compressed_size(), crc: entry.crc32() };
         if declared.size > MAX_MEMBER_BYTES {
             return Err(ArchiveError::MemberTooLarge { path: path.to_owned(), size: declared.size });
+        }
+        if declared.size > SMALL && declared.size / MAX_RATIO > declared.compressed {
+            return Err(ArchiveError::Bomb { path: path.to_owned(), size: declared.size });
         }
         let method = entry.compression();
         let start = entry.data_start().filter(|_| !entry.encrypted());

@@ -153,14 +153,11 @@ impl Set {
 
 /// A profile in any of the forms it may be given in.
 fn profile(text: &str) -> Result<LinkProfile, String> {
-    let from_json = |json: &str| serde_json::from_str(json).map_err(|error| format!("the profile's JSON: {error}"));
-    match text {
-        "-" => {
-            let mut json = String::new();
-            std::io::stdin().read_to_string(&mut json).map_err(|error| format!("read standard input: {error}"))?;
-            from_json(&json)
-        }
-        json if json.trim_start().starts_with('{') => from_json(json),
-        words => Profiles::shipped().find(words),
+    if text != "-" {
+        return Profiles::shipped().told(text);
     }
+    let mut json = String::new();
+    let read = std::io::stdin().take(link::LONGEST_REQUEST).read_to_string(&mut json);
+    read.map_err(|error| format!("read standard input: {error}"))?;
+    Profiles::shipped().told(&json)
 }

@@ -8,6 +8,7 @@ mod probe;
 mod progress;
 mod words;
 
+use crate::model::printable;
 use crate::report::Screen;
 use crate::wire::exit::{Exit, Failure};
 use std::io::IsTerminal;
@@ -32,7 +33,7 @@ pub fn end(program: &str, outcome: anyhow::Result<Exit>) -> ExitCode {
     match outcome {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(error) => {
-            eprintln!("{program}: {error:#}");
+            eprintln!("{program}: {}", printable(&format!("{error:#}")));
             ExitCode::from(Failure::exit_of(&error).code())
         }
     }

@@ -1,5 +1,6 @@
 //! Progress for people, on standard error: a bar on a terminal, plain lines elsewhere.
 
+use crate::model::printable;
 use crate::model::units::{count, number, rows_a_second};
 use crate::wire::Event;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -45,7 +46,7 @@ impl Progress {
                 bar.set_message(text);
                 bar.tick();
             }
-            None => eprintln!("{text}"),
+            None => eprintln!("{}", printable(&text)),
         }
     }
 

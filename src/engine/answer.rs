@@ -11,6 +11,9 @@ use std::collections::VecDeque;
 /// Lines of an ingester's standard error that an error quotes.
 const COMPLAINTS: usize = 20;
 
+/// Bytes of such a line that are kept: more than fits a screen, and little where a program never ends its line.
+const LONGEST_COMPLAINT: usize = 2_000;
+
 /// How an ingester ended.
 #[derive(Debug, Clone, Default)]
 pub struct Ended {
@@ -117,31 +120,44 @@ impl<'a> Answer<'a> {
     }
 }
 
+/// An answer that has come already, piece by piece.
+pub(crate) fn answered<'p>(pieces: impl Iterator<Item = Said<'p>>, left: &Left) -> Result<Ended> {
+    let mut heard = |_: &Line| {};
+    let mut answer = Answer::new(&mut heard);
+    for piece in pieces {
+        answer.take(piece)?;
+    }
+    answer.end(left)
+}
+
 /// The last lines of standard error.
 #[derive(Debug, Default)]
 struct Complaints {
     lines: VecDeque<String>,
-    pending: String,
+    /// The line that is being said, as far as it is kept.
+    pending: Vec<u8>,
 }
 
 impl Complaints {
     fn push(&mut self, bytes: &[u8]) {
-        self.pending.push_str(&String::from_utf8_lossy(bytes));
-        while let Some(end) = self.pending.find('\n') {
-            let rest = self.pending.split_off(end + 1);
-            self.lines.push_back(std::mem::replace(&mut self.pending, rest).trim_end().to_owned());
-            if self.lines.len() > COMPLAINTS {
-                self.lines.pop_front();
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let text = piece.strip_suffix(b"\n").unwrap_or(piece);
+            let room = LONGEST_COMPLAINT.saturating_sub(self.pending.len());
+            self.pending.extend_from_slice(&text[..text.len().min(room)]);
+            if text.len() < piece.len() {
+                let line = std::mem::take(&mut self.pending);
+                self.lines.push_back(String::from_utf8_lossy(&line).trim_end().to_owned());
+                if self.lines.len() > COMPLAINTS {
+                    self.lines.pop_front();
+                }
             }
         }
     }
 
     fn text(&self) -> String {
-        let mut lines: Vec<&str> = self.lines.iter().map(String::as_str).collect();
-        if !self.pending.is_empty() {
-            lines.push(&self.pending);
-        }
-        lines.join("\n")
+        let last = String::from_utf8_lossy(&self.pending);
+        let lines = self.lines.iter().map(String::as_str).chain((!last.is_empty()).then_some(last.as_ref()));
+        lines.collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -158,6 +174,17 @@ mod tests {
         assert_eq!(error.exit, Exit::Failure);
         assert!(error.message.contains("code 101") && error.message.ends_with("  line 49"), "{}", error.message);
         assert!(!error.message.contains("line 29\n"), "{}", error.message);
+    }
+
+    #[test]
+    fn what_never_ends_or_is_no_text_is_quoted_in_part() {
+        let mut complaints = Complaints::default();
+        (0..1_000).for_each(|_| complaints.push(&[b'x'; 1_000]));
+        complaints.push("\nCa".as_bytes());
+        // A letter of two bytes that come apart, and one that none begins with.
+        complaints.push(b"\xc3");
+        complaints.push(b"\xb1a \xff\n");
+        assert_eq!(complaints.text(), format!("{}\nCaña \u{fffd}", "x".repeat(LONGEST_COMPLAINT)));
     }
 
     #[test]

@@ -19,6 +19,9 @@ const PIECES: usize = 8;
 /// Bytes of a piece.
 const PIECE: usize = 256 * 1024;
 
+/// The most bytes of an archive with one small file that is taken from a container.
+const SMALL_FILE: usize = 1 << 20;
+
 /// The user that the project's images run as; files handed to them belong to it.
 pub(super) const USER: u64 = 10_001;
 
@@ -53,6 +56,11 @@ impl Engine {
         let mut archive = Vec::new();
         while let Some(piece) = pieces.next().await {
             match piece {
+                Ok(piece) if archive.len() + piece.len() > SMALL_FILE => {
+                    anyhow::bail!(
+                        "{path} in the container has more than {SMALL_FILE} bytes: it is no file of this lab's"
+                    )
+                }
                 Ok(piece) => archive.extend_from_slice(&piece),
                 Err(error) if is_missing(&error) => return Ok(None),
                 Err(error) => return Err(refused(format!("hand out {path}"))(error)),

@@ -21,10 +21,12 @@ mod usage;
 mod watcher;
 
 pub use answer::Ended;
+pub(crate) use answer::answered;
 pub use data::{DataSet, DataVolume};
 pub use ingester::{GRACE, Left, Overdue, RunSpec, Said, Waiting};
 pub use limits::{Held, Limits};
 pub use responder::Responder;
+pub(crate) use saved::names as names_in;
 pub use stack::{Container, Healthy, Network, Running, Stack};
 pub use watcher::Watcher;
 

@@ -10,12 +10,16 @@ const LISTS: [&str; 2] = ["manifest.json", "index.json"];
 /// The most bytes a list has.
 const LONGEST: u64 = 4 << 20;
 
+/// The most bytes of an entry that names another, longer than its own header could: a path has some thousand at most.
+const LONGEST_NAME: u64 = 64 << 10;
+
 /// What engines put before the name of an image that is of no registry.
 const NOWHERE: &str = "docker.io/library/";
 
 /// The lists in a file, and where each begins. An engine would follow a link to another list, and take other names where
 /// there is none: such files are refused.
 fn lists(saved: &Path) -> io::Result<Vec<(u64, Vec<u8>)>> {
+    short_names(saved)?;
     let mut archive = tar::Archive::new(fs_err::File::open(saved)?);
     let mut lists = Vec::new();
     let mut has_names = false;
@@ -38,6 +42,20 @@ fn lists(saved: &Path) -> io::Result<Vec<(u64, Vec<u8>)>> {
         lists.push((at, text));
     }
     if has_names { Ok(lists) } else { Err(not_saved("it has no list of images")) }
+}
+
+/// Refuses names that are held whole and have no end: they are entries of their own, before the one that they name.
+fn short_names(saved: &Path) -> io::Result<()> {
+    let mut archive = tar::Archive::new(fs_err::File::open(saved)?);
+    for entry in archive.entries_with_seek()?.raw(true) {
+        let header = entry?.header().clone();
+        let kind = header.entry_type();
+        let names = kind.is_gnu_longname() || kind.is_gnu_longlink() || kind.is_pax_local_extensions();
+        if (names || kind.is_pax_global_extensions()) && header.entry_size()? > LONGEST_NAME {
+            return Err(not_saved("a name in it is longer than any"));
+        }
+    }
+    Ok(())
 }
 
 fn not_saved(why: &str) -> io::Error {
@@ -75,7 +93,7 @@ fn sorted(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Every name that loading the file would give an image.
-pub(super) fn names(saved: &Path) -> io::Result<Vec<String>> {
+pub(crate) fn names(saved: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for (_, text) in lists(saved)? {
         let list: Value = serde_json::from_slice(&text)?;

@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Looks that are kept at most: hours at the lab's pace.
 const MOST_LOOKS: usize = 1_000_000;
 
+/// The longest look, and the most of complaints, that is kept, bytes: a look at 500 backends has some 100,000.
+const LONGEST: usize = 4 << 20;
+
 /// A watcher at work.
 pub struct Watcher {
     id: String,
@@ -65,6 +68,9 @@ async fn collect(
         match piece.map_err(refused("pass on the watcher's output"))? {
             LogOutput::StdErr { message } => complaints.push_str(&String::from_utf8_lossy(&message)),
             other => pending.extend_from_slice(&other.into_bytes()),
+        }
+        if pending.len().max(complaints.len()) > LONGEST {
+            return Err(Failure::new(Exit::Engine, "the watcher says more than a look is: that is none").into());
         }
         while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = pending.drain(..=end).collect();

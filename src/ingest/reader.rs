@@ -170,21 +170,23 @@ impl FeedReader {
     fn next(&mut self) -> Result<Feed> {
         use std::io::Read as _;
         let mut line = Vec::new();
-        (&mut self.lines).take(MAX_FEED_LINE).read_until(b'\n', &mut line).context("read the feed")?;
-        if line == b"\n" {
-            return self.next(); // what ended the job's line, or an idle writer
-        }
-        if !line.ends_with(b"\n") && (line.len() as u64) < MAX_FEED_LINE {
-            return Err(Failure::new(
-                Exit::Failure,
-                "the feed of records ended without its end mark: the process at its other end died",
-            )
-            .into());
+        // Blank: what ended the job's line, or an idle writer.
+        while line.is_empty() || line == b"\n" {
+            line.clear();
+            (&mut self.lines).take(MAX_FEED_LINE).read_until(b'\n', &mut line).context("read the feed")?;
+            if !line.ends_with(b"\n") && (line.len() as u64) < MAX_FEED_LINE {
+                return Err(Failure::new(
+                    Exit::Failure,
+                    "the feed of records ended without its end mark: the process at its other end died",
+                )
+                .into());
+            }
         }
         serde_json::from_slice(&line).context("read a line of the feed")
     }
 
-    fn read(&mut self, phase: Phase, raw: bool, put: &mut dyn FnMut(Record) -> bool) -> Result<bool> {
+    /// Hands what the feed holds of a phase to `put`; as [`Source::read`].
+    pub(crate) fn read(&mut self, phase: Phase, raw: bool, put: &mut dyn FnMut(Record) -> bool) -> Result<bool> {
         let begun = match self.ahead.take() {
             Some(phase) => phase,
             None if self.ended => return Ok(true),

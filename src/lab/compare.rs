@@ -61,7 +61,7 @@ pub fn compare(config: &CompareConfig) -> Result<()> {
         opened.iter().try_for_each(Side::check_finished)?;
     }
     let (text, decision) = told(&opened, config.gate, |compared| formed(compared, config.form))?;
-    reporting::put(&text, config.output.as_deref())?;
+    reporting::put(&text, config.form, config.output.as_deref())?;
     match decision {
         None | Some((Decision::Passed, _)) => Ok(()),
         Some((Decision::Failed, why)) => Err(Failure::new(Exit::Slower, why).into()),
@@ -123,6 +123,11 @@ fn told(
     }
     let compared = Compared::of(&all, gate);
     Ok((tell(&compared), compared.decision()))
+}
+
+/// Series side by side as a terminal shows them, finished or not.
+pub(crate) fn side_by_side(results: &Path, wanted: &[String]) -> Result<String> {
+    Ok(told(&open(results, wanted)?, None, |compared| compared.terminal(Screen::PLAIN))?.0)
 }
 
 fn formed(compared: &Compared<'_>, form: Form) -> String {

@@ -28,24 +28,28 @@ mod stage;
 mod standing;
 mod stop;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod verbs;
 mod verify;
 
 pub use bundling::{BundleConfig, bundle};
 pub use calibration::calibrate;
+pub(crate) use compare::side_by_side;
 pub use compare::{CompareConfig, compare};
 pub use diagnose::{DiagnoseConfig, diagnose};
 pub use doctor::doctor;
 pub use experiment::{CellSpan, EXPERIMENTS, Experiment, Overrides, StopRule};
+pub(crate) use peer::heard;
 pub use peer::{PeerConfig, check_peer};
 pub use plan::{Estimate, Step, estimate, fit, plan, shorten};
+pub(crate) use reporting::every_form;
 pub use reporting::{Form, ReportConfig, report};
 pub use session::{RunConfig, run};
 pub use stack_stage::Capacity;
 pub use stage::Stage;
 pub use stop::{Asked, Stop};
 pub use verbs::{clean, list, show_plan};
+pub(crate) use verify::verified;
 pub use verify::verify;
 
 use crate::engine::{Engine, Stack};

@@ -76,12 +76,22 @@ pub struct Estimate {
     pub disk: u64,
 }
 
+/// How many runs so many blocks of so many cells are, the warm-up included.
+pub(super) fn runs(blocks: usize, cells: usize) -> usize {
+    1 + blocks.saturating_mul(cells.saturating_add(1))
+}
+
+/// What a run's data phase is expected to take, seconds.
+fn data(stop: &StopRule) -> f64 {
+    let lines = stop.lines.map_or(f64::INFINITY, |lines| lines as f64 * ITEMS / ROWS_A_SECOND);
+    stop.seconds.unwrap_or(f64::INFINITY).min(lines)
+}
+
 /// What a series is expected to take, on the stack as it is.
 pub fn estimate(experiment: &Experiment) -> Estimate {
     let stop = &experiment.stop;
-    let lines = stop.lines.map_or(f64::INFINITY, |lines| lines as f64 * ITEMS / ROWS_A_SECOND);
-    let data = stop.seconds.unwrap_or(f64::INFINITY).min(lines);
-    let runs = plan(experiment).len() as f64;
+    let data = data(stop);
+    let runs = runs(experiment.blocks, experiment.cells().len()) as f64;
     let rows = stop.lines.map_or(data * ROWS_A_SECOND * 10.0, |lines| lines as f64 * ITEMS);
     Estimate { seconds: runs * (data + BESIDES), disk: (rows * BYTES_A_ROW) as u64 }
 }
@@ -92,15 +102,21 @@ pub fn fit(experiment: &mut Experiment) -> Vec<String> {
     let Some(budget) = experiment.budget else { return Vec::new() };
     let mut done = Vec::new();
     if let Some(seconds) = experiment.stop.seconds.filter(|_| estimate(experiment).seconds > budget) {
-        let shorter = (budget / plan(experiment).len() as f64 - BESIDES).clamp(SHORTEST.min(seconds), seconds).floor();
+        let shorter = (budget / runs(experiment.blocks, experiment.cells().len()) as f64 - BESIDES)
+            .clamp(SHORTEST.min(seconds), seconds)
+            .floor();
         if shorter < seconds {
             done.push(format!("runs are shortened from {seconds} s to {shorter} s to fit the budget"));
             experiment.stop.seconds = Some(shorter);
         }
     }
-    while estimate(experiment).seconds > budget && experiment.cells().len() > 2 {
-        done.extend(experiment.drop_last_cell().map(|cell| format!("{cell} is left out to fit the budget")));
+    let mut cells = experiment.cells().len();
+    let each = data(&experiment.stop) + BESIDES;
+    while runs(experiment.blocks, cells) as f64 * each > budget && cells > 2 {
+        cells -= 1;
     }
+    let left_out = experiment.keep_cells(cells);
+    done.extend(left_out.iter().map(|cell| format!("{cell} is left out to fit the budget")));
     done
 }
 

@@ -1,7 +1,7 @@
 //! What a person sees while a series runs: a bar on a terminal, plain lines elsewhere. All of it on standard error.
 
 use super::plan::Step;
-use crate::model::{Phase, units};
+use crate::model::{Phase, printable, units};
 use crate::wire::record::RunRecord;
 use crate::wire::{Event, Line};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -43,6 +43,7 @@ impl Progress {
 
     /// A sentence that stays.
     pub fn say(&self, text: &str) {
+        let text = printable(text);
         match &self.shown {
             Shown::Bar(bar) => bar.println(text),
             Shown::Lines => eprintln!("{text}"),
@@ -51,7 +52,7 @@ impl Progress {
 
     /// A run begins.
     pub fn begins(&mut self, step: &Step, runs: usize) {
-        self.cell = step.cell.to_string();
+        self.cell = printable(&step.cell.to_string()).into_owned();
         match &self.shown {
             Shown::Bar(bar) => bar.set_message(self.cell.clone()),
             _ if step.run == 0 => self.say(&format!("warm-up: {}", step.cell)),

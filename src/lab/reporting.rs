@@ -2,12 +2,13 @@
 
 use super::PROGRAM;
 use super::experiment::Experiment;
+use crate::model::printable;
 use crate::report::{Report, Screen, Source};
 use crate::series::{self, Folder, RESULTS};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::record::RunRecord;
 use anyhow::Result;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// What a report looks like.
@@ -52,16 +53,18 @@ pub struct ReportConfig {
 
 /// Reports a series from its folder or a bundle; needs no engine.
 pub fn report(config: &ReportConfig) -> Result<()> {
-    put(&text(Path::new(RESULTS), config)?, config.output.as_deref())
+    put(&text(Path::new(RESULTS), config)?, config.form, config.output.as_deref())
 }
 
 /// Where a report goes: to a file, or to standard output.
-pub(super) fn put(text: &str, output: Option<&Path>) -> Result<()> {
+pub(super) fn put(text: &str, form: Form, output: Option<&Path>) -> Result<()> {
     match output {
         Some(file) => fs_err::write(file, text).map_err(|error| {
             let message = format!("the report cannot be written ({error}): name a file in a folder that is there");
             Failure::new(Exit::Usage, message).into()
         }),
+        // Files and pipes get a form as it is; a person looks at it.
+        None if std::io::stdout().is_terminal() && !matches!(form, Form::Terminal(_)) => print(&printable(text)),
         None => print(text),
     }
 }
@@ -96,6 +99,12 @@ pub(super) fn told<T>(folder: &Folder, tell: impl FnOnce(&Report<'_>) -> T) -> R
     let question = folder.experiment().ok().and_then(|text| Experiment::parse(&experiment, &text).ok());
     let question = question.map_or_else(|| experiment.clone(), |experiment| experiment.question);
     Ok(view(folder, &experiment, &question, &runs, tell))
+}
+
+/// A series in every form, the terminal's first.
+pub(crate) fn every_form(folder: &Folder) -> Result<Vec<String>> {
+    let forms = [Form::Terminal(Screen::PLAIN), Form::Html, Form::Markdown, Form::Csv, Form::Json];
+    told(folder, |report| forms.map(|form| formed(report, form)).into())
 }
 
 fn formed(report: &Report<'_>, form: Form) -> String {

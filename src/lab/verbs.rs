@@ -6,7 +6,7 @@ use super::stack_stage::StackStage;
 use super::standing::Standing;
 use super::{StackConfig, links};
 use crate::engine::Stack;
-use crate::model::{Scheme, Statement, Workload, units};
+use crate::model::{Scheme, Statement, Workload, printable, units};
 use crate::series::{Folder, RESULTS};
 use crate::wire::exit::{Exit, Failure};
 use anyhow::Result;
@@ -30,7 +30,7 @@ pub async fn list(config: &StackConfig) -> Result<()> {
     println!("experiments");
     for name in Experiment::names() {
         let question = Experiment::load(&name).map_or_else(|error| format!("({error})"), |found| found.question);
-        println!("  {name:<14} {question}");
+        println!("  {name:<14} {}", printable(&question));
     }
     println!("workloads");
     Workload::ALL.iter().for_each(|one| println!("  {:<14} {}", one.word(), one.summary()));
@@ -41,7 +41,7 @@ pub async fn list(config: &StackConfig) -> Result<()> {
     println!("links");
     match links::profiles() {
         Ok(profiles) => profiles.all().iter().for_each(|one| println!("  {:<14} {one}", one.name)),
-        Err(error) => println!("  ({error})"),
+        Err(error) => println!("  ({})", printable(&error)),
     }
     println!("series in {RESULTS}/");
     let series = Folder::all(Path::new(RESULTS));
@@ -73,7 +73,7 @@ fn progress_of(folder: &Folder) -> String {
 pub async fn show_plan(config: &StackConfig, experiment: &str, overrides: &Overrides) -> Result<()> {
     let mut experiment = Experiment::load(experiment)?.with(overrides)?;
     let cut = fit(&mut experiment);
-    println!("{}: {}\n", experiment.name, experiment.question);
+    println!("{}: {}\n", experiment.name, printable(&experiment.question));
     cut.iter().for_each(|sentence| println!("{sentence}"));
     println!("cells");
     for (number, cell) in experiment.cells().iter().enumerate() {

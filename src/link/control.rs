@@ -11,8 +11,11 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-/// A profile is a few hundred bytes.
-const LONGEST: u64 = 64 << 10;
+/// The longest request, bytes: a profile is a few hundred.
+pub const LONGEST_REQUEST: u64 = 64 << 10;
+
+/// The longest answer, bytes: a status is a few thousand, most of it the reasons why backends were not used.
+pub(super) const LONGEST_ANSWER: u64 = 1 << 20;
 
 /// How long the agent may take: another backend is tried out first.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -68,7 +71,7 @@ async fn accept(listener: UnixListener, calls: mpsc::Sender<Call>) {
 async fn serve(mut stream: UnixStream, calls: &mpsc::Sender<Call>) -> Result<()> {
     let (from, mut to) = stream.split();
     let mut line = String::new();
-    BufReader::new(from.take(LONGEST)).read_line(&mut line).await?;
+    BufReader::new(from.take(LONGEST_REQUEST)).read_line(&mut line).await?;
     let answer = match serde_json::from_str(&line) {
         Ok(request) => {
             let (sender, receiver) = oneshot::channel();
@@ -91,7 +94,7 @@ pub async fn ask(socket: &Path, request: &Request) -> Result<LinkStatus> {
         text.push('\n');
         stream.write_all(text.as_bytes()).await?;
         let mut answer = String::new();
-        BufReader::new(stream).read_line(&mut answer).await?;
+        BufReader::new(stream.take(LONGEST_ANSWER)).read_line(&mut answer).await?;
         Ok::<_, anyhow::Error>(serde_json::from_str(&answer)?)
     };
     let down = |cause: String| {

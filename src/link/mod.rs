@@ -22,7 +22,8 @@ mod state;
 mod target;
 mod tool;
 
-pub use control::ask;
+pub use control::{LONGEST_REQUEST, ask};
+pub(crate) use emulate::packets_in;
 pub use serve::{Config, serve};
 pub use state::{DEFAULT_STATE, socket, status};
 

@@ -1,6 +1,7 @@
 //! What the agent says of itself: a small file while it runs, checked against reality when it is read.
 
 use super::{control, target};
+use crate::wire::bounded;
 use crate::wire::emulation::Request;
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::setup::LinkStatus;
@@ -12,6 +13,9 @@ use tokio::net::TcpStream;
 
 /// Where the agent keeps its state unless told otherwise: a tmpfs in the container.
 pub const DEFAULT_STATE: &str = "/run/ingest-lab-link.json";
+
+/// The longest state, bytes: it is the answer of an agent.
+const LONGEST: u64 = control::LONGEST_ANSWER;
 
 /// How long the database may take to accept a connection.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -39,9 +43,11 @@ pub(super) fn forget(path: &Path) {
 /// Reads the state and checks it: the agent runs and answers, and the database accepts a connection.
 pub async fn status(path: &Path) -> Result<LinkStatus> {
     let down = |message: String| Failure::new(Exit::Engine, message);
-    let text =
-        fs_err::read(path).map_err(|error| down(format!("forwarding is not up ({error}): `link serve` starts it")))?;
-    let status: LinkStatus = serde_json::from_slice(&text).with_context(|| format!("read {}", path.display()))?;
+    let text = bounded::bytes(path, LONGEST)
+        .map_err(|error| down(format!("forwarding is not up ({error}): `link serve` starts it")))?;
+    let status: LinkStatus = serde_json::from_slice(&text).map_err(|error| {
+        down(format!("{} is no state of an agent ({error}): start `link serve` again", path.display()))
+    })?;
     if !Path::new(&format!("/proc/{}", status.pid)).exists() {
         return Err(down(format!("the agent (process {}) is gone: start `link serve` again", status.pid)).into());
     }

@@ -178,13 +178,18 @@ impl FromStr for Cell {
         for (factor, what) in FIRST.into_iter().filter(|(factor, _)| factor.is_used(&cell)).collect::<Vec<_>>() {
             put(&mut cell, factor, what, words.next())?;
         }
+        let mut sizes = Vec::new();
         let is_first = |named: Factor| named == Factor::Workload || FIRST.iter().any(|(first, _)| *first == named);
         while let Some(name) = words.next() {
             let factor = Factor::from_str(name).ok().filter(|named| !is_first(*named));
             let factor = factor.ok_or_else(|| format!("`{name}` is nothing a cell has"))?;
             put(&mut cell, factor, name, words.next())?;
+            sizes.push(factor);
         }
-        Ok(cell)
+        match sizes.iter().find(|size| !size.is_used(&cell)) {
+            Some(unused) => Err(format!("`{unused}` makes no difference to this cell: leave it out")),
+            None => Ok(cell),
+        }
     }
 }
 
@@ -213,6 +218,7 @@ mod tests {
             ("threads row auto poool 3", "`poool` is nothing a cell has"),
             ("lookup threads row auto", "`auto` is nothing a cell has"),
             ("threads row auto workload lookup", "`workload` is nothing a cell has"),
+            ("lookup async row batch 7", "`batch` makes no difference to this cell"),
         ] {
             assert!(text.parse::<Cell>().unwrap_err().contains(part), "{text}");
         }

@@ -14,7 +14,11 @@ pub fn processors(list: &str) -> Option<Vec<usize>> {
     let mut all = Vec::new();
     for part in list.trim().split(',') {
         let (from, to) = part.split_once('-').unwrap_or((part, part));
-        all.extend(from.parse::<usize>().ok()?..=to.parse().ok()?);
+        let (from, to): (usize, usize) = (from.parse().ok()?, to.parse().ok()?);
+        if to >= MOST as usize || all.len() > MOST as usize {
+            return None;
+        }
+        all.extend(from..=to);
     }
     Some(all)
 }
@@ -100,6 +104,8 @@ mod tests {
         assert_eq!(processors("0-1,3\n"), Some(vec![0, 1, 3]));
         assert_eq!(processors(""), None);
         assert_eq!(processors("nonsense"), None);
+        assert_eq!(processors("0-18446744073709551615"), None, "more than any machine has");
+        assert_eq!(processors(&"0-4095,".repeat(1_000)), None);
     }
 
     #[test]

@@ -93,6 +93,11 @@ impl LinkProfile {
         Delay::from_nanos(self.up.delay.nanos() + self.down.delay.nanos())
     }
 
+    /// What no text could say, and JSON can: a direction whose delay varies by more than itself.
+    pub fn check(&self) -> Result<(), String> {
+        wide_enough(&self.up).and_then(|()| wide_enough(&self.down))
+    }
+
     /// Whether packets may be lost, in either direction.
     pub fn loses(&self) -> bool {
         self.up.loss.or(self.down.loss).is_some()
@@ -275,8 +280,7 @@ impl Written {
             date: self.date.clone(),
             chosen: self.chosen.clone(),
         };
-        wide_enough(&profile.up)?;
-        wide_enough(&profile.down)?;
+        profile.check()?;
         Ok(profile)
     }
 

@@ -11,10 +11,13 @@ pub mod link;
 pub mod lookup;
 pub mod nearest;
 pub mod poisson;
+mod printable;
 pub mod profiles;
 pub mod quantity;
 pub mod seconds;
 pub mod units;
+
+pub use printable::{INSTEAD, printable};
 
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};

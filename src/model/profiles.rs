@@ -56,6 +56,17 @@ impl Profiles {
         );
         Err(format!("there is no link profile {wanted}: {hint} (or settings on the spot: rtt=20ms,loss=0.1%)"))
     }
+
+    /// A profile in any of the forms it may be told in: what [`Self::find`] takes, or JSON.
+    pub fn told(&self, text: &str) -> Result<LinkProfile, String> {
+        if !text.trim_start().starts_with('{') {
+            return self.find(text);
+        }
+        let profile: LinkProfile =
+            serde_json::from_str(text).map_err(|error| format!("the profile's JSON: {error}"))?;
+        profile.check()?;
+        Ok(profile)
+    }
 }
 
 /// Reads a file's text; an error says the line and, for a wrong word, the nearest right one.

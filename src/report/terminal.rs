@@ -5,7 +5,7 @@ use super::names::Names;
 use super::table::{self, RATES, Row};
 use super::{Report, answer::Answer, then};
 use crate::analysis::{Analysis, Summary};
-use crate::model::units;
+use crate::model::{INSTEAD, printable, units};
 use crate::wire::record::RunRecord;
 use std::fmt::Write;
 
@@ -14,6 +14,9 @@ pub(super) const WIDE: usize = 120;
 
 /// From so many cells on each has one line, whatever the width.
 pub(super) const MANY: usize = 13;
+
+/// How the styles begin and end, behind what begins every order to a terminal.
+const STYLES: [&str; 5] = ["0m", "1m", "2m", "1;36m", "33m"];
 
 /// What a report is shown on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,20 @@ impl Screen {
     pub(super) fn careful(self, text: &str) -> String {
         self.styled("33", text)
     }
+
+    /// A text that is whole, with nothing in it that a terminal obeys but these styles: the one place where what peers,
+    /// bundles and experiments say is made fit to be shown.
+    pub(super) fn shown(self, text: &str) -> String {
+        let mut pieces = text.split("\x1b[");
+        let mut shown = printable(pieces.next().unwrap_or_default()).into_owned();
+        for piece in pieces {
+            let is_own = self.colours && STYLES.iter().any(|style| piece.starts_with(style));
+            let begins = if is_own { "\x1b[".to_owned() } else { format!("{INSTEAD}[") };
+            shown.push_str(&begins);
+            shown.push_str(&printable(piece));
+        }
+        shown
+    }
 }
 
 /// What there is to see before a series is over: the table alone.
@@ -59,7 +76,7 @@ pub fn provisional(records: &[RunRecord]) -> String {
     let names = Names::of(&analysis);
     let mut text = String::new();
     figures(&mut text, &table::rows(&analysis, &names), &names, Screen::PLAIN);
-    text
+    Screen::PLAIN.shown(&text)
 }
 
 impl Report<'_> {
@@ -79,7 +96,7 @@ impl Report<'_> {
         }
         self.years(&mut text, screen);
         self.believe(&mut text, screen);
-        text
+        screen.shown(&text)
     }
 
     /// 2015's tables with this series beside them.

@@ -24,6 +24,14 @@ fn forms(report: &Report<'_>) -> [(&'static str, String); 6] {
 }
 
 #[test]
+fn a_stranger_s_text_moves_no_cursor_and_the_report_s_own_styles_pass() {
+    let coloured = Screen { columns: 80, colours: true };
+    let text = "\u{1b}[1mA\u{1b}[0m \u{1b}[2J\u{1b}[31mb\u{202e}c\r\n";
+    assert_eq!(coloured.shown(text), "\u{1b}[1mA\u{1b}[0m \u{fffd}[2J\u{fffd}[31mb\u{fffd}c\u{fffd}\n");
+    assert_eq!(Screen::PLAIN.shown("\u{1b}[1mA"), "\u{fffd}[1mA");
+}
+
+#[test]
 fn the_first_screen_opens_with_the_question_and_the_answer() {
     let records = quick();
     let report = report(&records);

@@ -7,11 +7,13 @@ mod opened;
 pub use opened::{Opened, open, place};
 
 use crate::wire::Line;
+use crate::wire::bounded;
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::forecast::Forecast;
 use crate::wire::record::RunRecord;
 use crate::wire::setup::Setup;
 use anyhow::{Context, Result};
+use bundle::limits;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -133,12 +135,12 @@ impl Folder {
 
     /// The experiment as it was run.
     pub fn experiment(&self) -> Result<String> {
-        fs_err::read_to_string(self.path.join(EXPERIMENT)).context("read the series' experiment")
+        bounded::text(&self.path.join(EXPERIMENT), limits::EXPERIMENT).context("read the series' experiment")
     }
 
     /// What all its runs have in common.
     pub fn setup(&self) -> Result<Setup> {
-        let text = fs_err::read(self.path.join(SETUP)).context("read the series' setup")?;
+        let text = bounded::bytes(&self.path.join(SETUP), limits::RECORD).context("read the series' setup")?;
         serde_json::from_slice(&text).with_context(|| format!("read {SETUP} of {}", self.name))
     }
 
@@ -149,7 +151,7 @@ impl Folder {
             let path = entry.context("read the series")?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if name.starts_with("run-") && name.ends_with(".json") {
-                let text = fs_err::read(&path).context("read a run")?;
+                let text = bounded::bytes(&path, limits::RECORD).context("read a run")?;
                 let run: RunRecord = serde_json::from_slice(&text).with_context(|| format!("read {name}"))?;
                 runs.push(run);
             }

@@ -19,6 +19,7 @@ mod worker;
 
 pub use collect::{Child, Collector, with_children};
 pub use polled::polled;
+pub(crate) use tcp::connections_in;
 pub use trace::MOST_SLICES;
 
 use crate::model::Stage;

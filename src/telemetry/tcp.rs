@@ -68,6 +68,12 @@ fn dump(family: u8, port: u16, own: &HashSet<u32>, found: &mut Vec<Connection>) 
     }
 }
 
+/// What bytes of the kernel tell of connections to a port that they name themselves.
+pub(crate) fn connections_in(bytes: &[u8]) -> Option<Connection> {
+    let port = u16::from_be_bytes(bytes.get(6..8)?.try_into().ok()?);
+    connection(bytes, port, &HashSet::from([u32_at(bytes, MESSAGE - 4)?]))
+}
+
 /// `nlmsghdr` and `inet_diag_req_v2`.
 fn request(family: u8, port: u16) -> Vec<u8> {
     let mut request = Vec::with_capacity(HEADER + 56);

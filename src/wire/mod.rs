@@ -5,6 +5,7 @@
 //! job (stdin) ─► ingester ─► started, connected, phase, progress …, finished | failed (stdout, a line each)
 //! ```
 
+pub mod bounded;
 pub mod conditions;
 pub mod emulation;
 pub mod exit;

@@ -3,8 +3,15 @@
 use super::{Line, SCHEMA};
 use serde::Deserialize;
 
-/// The longest line accepted. A result with all 8,113 items of SF1 is about 0.7 MB.
-pub const LONGEST_LINE: usize = 16 << 20;
+/// The longest line accepted, bytes. A result with all 8,113 items of SF1 and the ledgers of 500 workers is about 1.5 MB;
+/// a line of nothing but brackets takes eighty times its length while it is parsed.
+pub const LONGEST_LINE: usize = 3 << 20;
+
+/// The most lines of an answer: a run of a day, the longest there is, says 86,400 seconds and half as much progress.
+pub const MOST_LINES: u64 = 300_000;
+
+/// The most bytes of an answer, all lines together: those of a day with everything measured have about 200 MB.
+pub const MOST_BYTES: u64 = 512 << 20;
 
 /// How much of a line that cannot be read is shown.
 const SHOWN: usize = 120;
@@ -42,6 +49,9 @@ pub enum BadLine {
         /// Which line, from 1.
         number: u64,
     },
+    /// More than any run says.
+    #[error("it says more than {MOST_LINES} lines or {MOST_BYTES} bytes: that is no answer")]
+    TooMuch,
     /// The output ended in the middle of a line.
     #[error("the output ends in the middle of line {number}: {text}")]
     CutOff {
@@ -63,6 +73,8 @@ struct Head {
 pub struct LineReader {
     pending: Vec<u8>,
     lines: u64,
+    /// Bytes so far.
+    bytes: u64,
 }
 
 impl LineReader {
@@ -70,7 +82,11 @@ impl LineReader {
     pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<Line>, BadLine> {
         let mut lines = Vec::new();
         let mut rest = bytes;
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        self.bytes += bytes.len() as u64;
+        if self.bytes > MOST_BYTES {
+            return Err(BadLine::TooMuch);
+        }
+        while let Some(end) = memchr::memchr(b'\n', rest) {
             self.pending.extend_from_slice(&rest[..end]);
             rest = &rest[end + 1..];
             let text = std::mem::take(&mut self.pending);
@@ -109,6 +125,9 @@ impl LineReader {
             return Err(BadLine::Gap { expected: self.lines, found: line.seq });
         }
         self.lines += 1;
+        if self.lines > MOST_LINES {
+            return Err(BadLine::TooMuch);
+        }
         Ok(line)
     }
 }

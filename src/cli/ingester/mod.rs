@@ -16,7 +16,7 @@ use crate::wire::{DbUrl, Event, Job, Line, RunResult, SCHEMA};
 use crate::{db, ingest};
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -225,7 +225,7 @@ fn run(args: RunArgs) -> Result<Exit> {
 
 fn watch() -> Result<Exit> {
     let mut text = String::new();
-    std::io::stdin().lock().read_line(&mut text).context("read what to watch")?;
+    std::io::stdin().lock().take(LONGEST_JOB).read_line(&mut text).context("read what to watch")?;
     let job = serde_json::from_str(&text).map_err(|error| {
         Failure::new(Exit::Usage, format!("what to watch, on standard input, cannot be read: {error}"))
     })?;
@@ -241,9 +241,13 @@ fn watch() -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
+/// The longest job, or word of what to watch, bytes: one has about a thousand.
+const LONGEST_JOB: u64 = 1 << 20;
+
 /// A job is the first JSON document on standard input; a child's records follow behind it on the same pipe.
 fn job_from_stdin() -> Result<Job> {
-    let mut documents = serde_json::Deserializer::from_reader(OneByte(std::io::stdin().lock())).into_iter::<Job>();
+    let mut documents =
+        serde_json::Deserializer::from_reader(OneByte(std::io::stdin().lock().take(LONGEST_JOB))).into_iter::<Job>();
     let job = documents.next().unwrap_or_else(|| Err(serde::de::Error::custom("there is none")));
     Ok(job.map_err(|error| Failure::new(Exit::Usage, format!("the job on standard input cannot be read: {error}")))?)
 }
@@ -251,7 +255,7 @@ fn job_from_stdin() -> Result<Job> {
 /// Reads no byte too many, so that what follows the document stays in the shared buffer.
 struct OneByte<R>(R);
 
-impl<R: std::io::Read> std::io::Read for OneByte<R> {
+impl<R: Read> Read for OneByte<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let most = buffer.len().min(1);
         self.0.read(&mut buffer[..most])

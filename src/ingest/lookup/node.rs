@@ -111,7 +111,7 @@ pub(super) fn one(rows: &[Row], request: u64) -> Result<Node, IngestError> {
 pub(super) fn micros(time: SystemTime) -> i64 {
     match time.duration_since(UNIX_EPOCH) {
         Ok(since) => since.as_micros() as i64,
-        Err(before) => -(before.duration().as_micros() as i64),
+        Err(before) => (before.duration().as_micros() as i64).wrapping_neg(),
     }
 }
 

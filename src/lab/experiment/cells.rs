@@ -121,6 +121,7 @@ impl CellSpan {
     /// How many combinations it spans: known without making them.
     pub(super) fn combinations(&self) -> usize {
         let lists = [
+            self.workload.len(),
             self.scheme.len(),
             self.statement.len(),
             self.commit.len(),

@@ -2,12 +2,13 @@
 
 use super::{CellSpan, Experiment};
 use crate::lab::placement::places;
-use crate::lab::plan::estimate;
+use crate::lab::plan::{estimate, runs};
 use crate::lab::{Capacity, links};
 use crate::model::cell::Cell;
 use crate::model::{Commit, Reader, Statement, Storage, Workload, units};
 use crate::wire::Job;
 use crate::wire::exit::{Exit, Failure};
+use std::collections::HashSet;
 
 /// The longest a run's data phase may be asked to last, seconds.
 const DAY: f64 = 86_400.0;
@@ -24,6 +25,12 @@ const BLOCKS: usize = 1_000;
 /// Most combinations of all blocks: more than a month of runs.
 const COMBINATIONS: usize = 10_000;
 
+/// Most runs of a series: a year of runs of five minutes.
+const RUNS: usize = 100_000;
+
+/// The longest budget, seconds.
+const MONTH: f64 = 31.0 * DAY;
+
 /// A series that is expected to take longer has to be confirmed (`--yes`), seconds.
 pub const LONG: f64 = 4.0 * 3_600.0;
 
@@ -39,14 +46,25 @@ impl Experiment {
         if let Some(block) = self.cells.iter().position(|span| span.cells().is_empty()) {
             return Err(format!("[[cells]] number {} spans no cell: give every list at least one value", block + 1));
         }
-        if self.cells().is_empty() {
+        let cells = self.cells();
+        if cells.is_empty() {
             return Err("it spans no cell: give it a [[cells]] block".into());
         }
         if !(1..=BLOCKS).contains(&self.blocks) {
             return Err(format!("blocks is {}: it must be 1 to {BLOCKS}", self.blocks));
         }
+        let runs = runs(self.blocks, cells.len());
+        if runs > RUNS {
+            return Err(format!(
+                "it would be {runs} runs: at most {RUNS} make a series, so lower blocks or shorten lists"
+            ));
+        }
         self.check_stop()?;
-        self.cells().iter().try_for_each(check_cell)
+        cells.iter().try_for_each(check_cell)?;
+        // Once each: the cells of a series share few links.
+        let (profiles, mut found) = (links::profiles()?, HashSet::new());
+        let mut new = cells.iter().map(|cell| cell.link.as_str()).filter(|link| found.insert(*link));
+        new.try_for_each(|link| profiles.find(link).map(drop))
     }
 
     fn check_stop(&self) -> Result<(), String> {
@@ -66,7 +84,9 @@ impl Experiment {
             return Err(format!("stop.lines is {lines}, but only {geo} geographic records are loaded: lower it"));
         }
         match self.budget {
-            Some(budget) if budget < 60.0 => Err("budget must be a minute at least".into()),
+            Some(budget) if !(60.0..=MONTH).contains(&budget) => {
+                Err("budget must be a minute at least, and 31 days at most".into())
+            }
             _ => Ok(()),
         }
     }
@@ -108,7 +128,7 @@ impl Experiment {
             ));
         }
         match capacity.disk {
-            Some(free) if free < needed + SPARE_DISK => refuse(format!(
+            Some(free) if free < needed.saturating_add(SPARE_DISK) => refuse(format!(
                 "a run writes about {}, and the database's disk has {} free: make room (`make clean` frees images and data), or lower lines or seconds",
                 units::bytes(needed),
                 units::bytes(free)
@@ -149,7 +169,7 @@ fn check_cell(cell: &Cell) -> Result<(), String> {
     if cell.workload == Workload::Lookup {
         check_lookup(cell)?;
     }
-    links::find(&cell.link).map(drop)
+    Ok(())
 }
 
 /// What no program does in a lookup; what only some do they say themselves.

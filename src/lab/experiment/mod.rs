@@ -8,13 +8,18 @@ pub use cells::CellSpan;
 use crate::model::cell::Cell;
 use crate::model::limits::Cpus;
 use crate::model::{Backend, Commit, Placement, Scheme, Statement, nearest, profiles, seconds};
+use crate::wire::bounded;
 use crate::wire::exit::{Exit, Failure};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// Where experiments are looked for.
 pub const EXPERIMENTS: &str = "experiments";
+
+/// The longest file of an experiment or of link profiles, bytes: a person wrote it.
+pub(in crate::lab) const LONGEST: u64 = 1 << 20;
 
 /// Experiments that come with the program, found where the folder has none of that name.
 const SHIPPED: [(&str, &str); 10] = [
@@ -126,7 +131,7 @@ impl Experiment {
         let path = if is_path { by_path.to_owned() } else { PathBuf::from(format!("{EXPERIMENTS}/{wanted}.toml")) };
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let shipped = SHIPPED.iter().find(|(name, _)| !is_path && *name == wanted);
-        let text = match (fs_err::read_to_string(&path), shipped) {
+        let text = match (bounded::text(&path, LONGEST), shipped) {
             (Ok(text), _) => text,
             (Err(error), Some((_, text))) if error.kind() == std::io::ErrorKind::NotFound => (*text).to_owned(),
             (Err(error), _) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -199,21 +204,22 @@ impl Experiment {
 
     /// Every cell it spans, each once, in the order of the file.
     pub fn cells(&self) -> Vec<Cell> {
-        let mut cells = Vec::new();
-        for cell in self.cells.iter().flat_map(CellSpan::cells) {
-            if !cells.contains(&cell) {
-                cells.push(cell);
-            }
-        }
+        let mut seen = HashSet::new();
+        let mut cells: Vec<Cell> = self.cells.iter().flat_map(CellSpan::cells).collect();
+        cells.retain(|cell| seen.insert(cell.clone()));
         cells
     }
 
-    /// Leaves out the last cell, unless it is the only one. Blocks that it was part of become one block a cell.
-    pub fn drop_last_cell(&mut self) -> Option<Cell> {
+    /// Keeps so many of its cells, the first ones, and at least one; gives those left out, the last one first. Blocks
+    /// that one was part of become one block a cell.
+    pub fn keep_cells(&mut self, count: usize) -> Vec<Cell> {
         let mut cells = self.cells();
-        let last = cells.pop().filter(|_| !cells.is_empty())?;
+        if count.max(1) >= cells.len() {
+            return Vec::new();
+        }
+        let left_out = cells.drain(count.max(1)..).rev().collect();
         self.cells = cells.iter().map(CellSpan::of).collect();
-        Some(last)
+        left_out
     }
 }
 

@@ -2,12 +2,16 @@
 
 use crate::engine::{Left, Overdue, Said};
 use crate::model::Phase;
+use crate::wire::reader::LONGEST_LINE;
 use crate::wire::{Event, Line, RunResult};
 use std::time::Instant;
 use tokio::sync::watch;
 
-/// What is kept of a run's output. A result with everything measured is under a megabyte.
+/// What is kept of a run's output, bytes. A result with everything measured is under two megabytes.
 const MOST: usize = 64 << 20;
+
+/// Sentences about lines that are no events: more would say nothing new.
+const MOST_WRONG: usize = 100;
 
 /// How much of a line that is no event is shown.
 const SHOWN: usize = 120;
@@ -58,7 +62,7 @@ impl Heard {
         for (number, Spoken { arrived, text }) in (1..).zip(&self.lines) {
             match serde_json::from_str(text) {
                 Ok(line) => told.push(Told { arrived: *arrived, line }),
-                Err(_) if text.trim().is_empty() => {}
+                Err(_) if text.trim().is_empty() || wrong.len() >= MOST_WRONG => {}
                 Err(error) => wrong.push(format!(
                     "line {number} is no event of the contract ({error}): {}",
                     text.chars().take(SHOWN).collect::<String>()
@@ -69,7 +73,8 @@ impl Heard {
             wrong.push("its output ends in the middle of a line: every event is a line of its own".into());
         }
         if self.cut {
-            wrong.push(format!("it says more than {} MB: that is no answer", MOST >> 20));
+            let (all, line) = (MOST >> 20, LONGEST_LINE >> 20);
+            wrong.push(format!("it says more than {all} MB, or a line of more than {line} MB: that is no answer"));
         }
         (told, wrong)
     }
@@ -108,6 +113,8 @@ pub(in crate::lab) struct Recorder {
     heard: Heard,
     pending: Vec<u8>,
     complaints: Vec<u8>,
+    /// Bytes that are kept.
+    kept: usize,
     /// Becomes true with the line that begins the data phase.
     data: watch::Sender<bool>,
 }
@@ -117,25 +124,34 @@ impl Recorder {
     pub(in crate::lab) fn begin() -> (Self, watch::Receiver<bool>) {
         let (data, began) = watch::channel(false);
         let heard = Heard::default();
-        (Self { began: Instant::now(), heard, pending: Vec::new(), complaints: Vec::new(), data }, began)
+        let (pending, complaints) = (Vec::new(), Vec::new());
+        (Self { began: Instant::now(), heard, pending, complaints, kept: 0, data }, began)
     }
 
     /// Takes what came just now.
     pub(in crate::lab) fn take(&mut self, said: Said<'_>) {
         let arrived = self.began.elapsed().as_secs_f64();
-        let (bytes, into) = match said {
-            Said::Out(bytes) => (bytes, &mut self.pending),
-            Said::Err(bytes) => (bytes, &mut self.complaints),
-        };
-        if into.len() + bytes.len() > MOST {
-            self.heard.cut = true;
+        let (Said::Out(bytes) | Said::Err(bytes)) = said;
+        self.kept += bytes.len();
+        self.heard.cut |= self.kept > MOST;
+        if self.heard.cut {
             return;
         }
-        into.extend_from_slice(bytes);
-        while let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
-            let rest = self.pending.split_off(end + 1);
-            let text = std::mem::replace(&mut self.pending, rest);
-            self.line(arrived, String::from_utf8_lossy(&text).trim_end().to_owned());
+        if matches!(said, Said::Err(_)) {
+            self.complaints.extend_from_slice(bytes);
+            return;
+        }
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.pending.extend_from_slice(piece);
+            if self.pending.len() > LONGEST_LINE {
+                self.heard.cut = true;
+                return;
+            }
+            if piece.ends_with(b"\n") {
+                let text = std::mem::take(&mut self.pending);
+                self.kept += size_of::<Spoken>(); // of many short lines that is most
+                self.line(arrived, String::from_utf8_lossy(&text).trim_end().to_owned());
+            }
         }
     }
 
@@ -159,6 +175,13 @@ impl Recorder {
             ..self.heard
         }
     }
+}
+
+/// What is wrong with the lines of an answer that has come already, piece by piece.
+pub(crate) fn heard<'p>(pieces: impl Iterator<Item = Said<'p>>, left: &Left) -> Vec<String> {
+    let (mut recorder, _) = Recorder::begin();
+    pieces.for_each(|piece| recorder.take(piece));
+    recorder.end(left, None).read().1
 }
 
 #[cfg(test)]

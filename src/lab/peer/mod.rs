@@ -16,6 +16,7 @@ mod heard;
 mod testing;
 mod trials;
 
+pub(crate) use heard::heard;
 pub(in crate::lab) use heard::{Heard, Recorder};
 
 use super::StackConfig;
@@ -24,7 +25,7 @@ use super::stage::Stage;
 use super::stop::Stop;
 use crate::census::{GenerateSpec, generate};
 use crate::engine::{DataSet, DataVolume, Stack};
-use crate::model::Scheme;
+use crate::model::{Scheme, printable};
 use crate::wire::Acknowledged;
 use crate::wire::exit::{Exit, Failure};
 use anyhow::{Context, Result};
@@ -109,7 +110,7 @@ impl Check {
         let mut lines: Vec<String> = Vec::new();
         for (runs, sentence) in sentences.iter().take(SHOWN) {
             let head = if lines.is_empty() { format!("! {:<10}", self.name) } else { " ".repeat(12) };
-            lines.push(format!("{head}{}: {sentence}", runs.join(", ")));
+            lines.push(format!("{head}{}: {}", runs.join(", "), printable(sentence)));
         }
         if sentences.len() > SHOWN {
             lines.push(format!("            … and {} more", sentences.len() - SHOWN));

@@ -13,7 +13,7 @@ mod runs;
 use super::PROGRAM;
 use super::bundling::own_revision;
 use super::standing::Standing;
-use crate::model::units;
+use crate::model::{printable, units};
 use crate::series::bundle::{Bundle, Kind, Manifest};
 use crate::wire::exit::{Exit, Failure};
 use anyhow::Result;
@@ -44,7 +44,8 @@ impl Check {
             return vec![format!("  {:<11}{}", self.about, self.said)];
         }
         let head = |at: usize| if at == 0 { format!("! {:<11}", self.about) } else { " ".repeat(13) };
-        let shown = self.wrong.iter().take(SHOWN).enumerate();
+        let wrong = self.wrong.iter().map(|sentence| printable(sentence));
+        let shown = wrong.take(SHOWN).enumerate();
         let mut lines: Vec<String> = shown.map(|(at, sentence)| format!("{}{sentence}", head(at))).collect();
         if self.wrong.len() > SHOWN {
             lines.push(format!("{}… and {} more", head(1), self.wrong.len() - SHOWN));
@@ -68,6 +69,11 @@ pub fn verify(file: &Path) -> Result<()> {
             Err(Failure::new(Exit::Bundle, message).into())
         }
     }
+}
+
+/// What the checks of a bundle say, a line each.
+pub(crate) fn verified(bundle: &Bundle) -> Result<Vec<String>> {
+    Ok(checks(bundle)?.iter().flat_map(Check::lines).collect())
 }
 
 fn maker(manifest: &Manifest) -> String {

@@ -9,6 +9,8 @@ mod nfqueue;
 pub(super) mod pace;
 mod shape;
 
+pub(crate) use nfqueue::packets_in;
+
 use super::tool;
 use crate::model::link::LinkProfile;
 use crate::model::quantity::Delay;

@@ -71,7 +71,7 @@ impl Compared<'_> {
             }
             one.terminal(&mut text, screen);
         }
-        text
+        screen.shown(&text)
     }
 }
 

@@ -75,7 +75,9 @@ impl Kind {
         match self {
             Self::Experiment => limits::EXPERIMENT,
             Self::Data | Self::Images => limits::LARGE,
-            _ => limits::DOCUMENT,
+            Self::Setup | Self::Run | Self::Forecast => limits::RECORD,
+            Self::Report => limits::REPORT,
+            Self::Events | Self::Diff => limits::DOCUMENT,
         }
     }
 }

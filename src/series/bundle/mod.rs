@@ -10,7 +10,7 @@
 //! running the analysis again can tell is `lab verify`'s.
 
 mod kind;
-mod limits;
+pub(super) mod limits;
 mod manifest;
 mod read;
 mod seal;
@@ -22,6 +22,7 @@ mod write;
 pub use kind::{Kind, REPORTS};
 pub use manifest::{Filed, Manifest};
 pub use read::Bundle;
+pub(crate) use seal::seal_anew;
 pub use traces::traces;
 pub use write::{Contents, Entry, Written, write};
 

@@ -18,6 +18,9 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 /// What is read of a child at once, bytes: as much as a pipe holds.
 const READ: usize = 64 * 1024;
 
+/// The most bytes of rows that a child hands over at once: a chunk has 1,000 rows of some 7,000.
+const MOST_ROWS: usize = 256 << 20;
+
 /// A child and the pipes to it.
 pub(super) struct Pipe {
     child: Child,
@@ -106,6 +109,9 @@ impl Pipe {
             match said? {
                 Event::Started { .. } | Event::Phase { .. } | Event::Progress { .. } | Event::QueueFilled { .. } => {}
                 Event::Second { second, .. } => self.telemetry.child_second(&second),
+                Event::Rows { bytes, .. } if bytes > MOST_ROWS => {
+                    bail!("a worker process hands over {bytes} bytes of rows at once, more than a chunk has")
+                }
                 Event::Rows { first, rows, bytes, .. } => {
                     self.rows = Some(Rows { first, rows, bytes, frame: Vec::with_capacity(bytes) });
                 }

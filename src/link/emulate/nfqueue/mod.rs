@@ -10,6 +10,8 @@ mod netlink;
 mod rules;
 mod worker;
 
+pub(crate) use netlink::packets_in;
+
 use super::{Path, Shaping};
 use crate::model::link::{LinkProfile, OneWay};
 use crate::model::quantity::Delay;

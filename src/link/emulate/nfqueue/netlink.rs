@@ -240,6 +240,13 @@ fn packets(mut bytes: &[u8], take: &mut impl FnMut(Packet)) {
     }
 }
 
+/// How many packets such bytes tell of.
+pub(crate) fn packets_in(bytes: &[u8]) -> usize {
+    let mut count = 0;
+    packets(bytes, &mut |_| count += 1);
+    count
+}
+
 fn packet(mut attributes: &[u8]) -> Option<Packet> {
     let (mut id, mut whole, mut payload, mut arrived) = (None, None, &[][..], None);
     while attributes.len() >= 4 {
