@@ -217,6 +217,7 @@ fn run(args: RunArgs) -> Result<Exit> {
         seconds: args.seconds,
         child: false,
         metrics: !args.no_metrics,
+        tls: None,
         inject: args.inject,
     };
     let extras = Extras { verify: true, trace: args.trace_out.as_deref() };
