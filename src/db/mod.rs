@@ -29,8 +29,8 @@ use crate::wire::DbUrl;
 use crate::wire::exit::{Exit, Failure};
 use anyhow::{Context, Result};
 use std::error::Error as _;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 /// What the lab's own connections are called in `pg_stat_activity`.
 pub const CONTROL: &str = "ingest-lab control";

@@ -6,8 +6,8 @@
 //! waiting task: no second task, no hop between threads, the same CPU path a row for every scheme.
 
 use super::driven::Driven;
-use crate::db::{self, Address};
 use crate::db::command::{Command, Value};
+use crate::db::{self, Address};
 use crate::model::Protocol;
 use crate::telemetry::Stages;
 use std::time::Duration;

@@ -2,7 +2,9 @@
 
 use super::inject::Inject;
 use super::limits::Cpus;
-use super::{Commit, Congestion, Factor, Placement, Protocol, Reader, Scheme, Statement, Storage, Switch, Tls, Workload};
+use super::{
+    Commit, Congestion, Factor, Placement, Protocol, Reader, Scheme, Statement, Storage, Switch, Tls, Workload,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
