@@ -21,7 +21,7 @@ help: ## List these verbs
 	@printf '\n  ./lab ARGS        any verb of the lab (./lab --help); settings: .env.example\n'
 
 ##@ For users
-.PHONY: lab up down images python ceilings clean doctor fetch psql
+.PHONY: lab up down images python ceilings clean doctor fetch psql publish
 lab: images ## Run the main experiment and clean up (EXPERIMENT=quick)
 	@docker/stack.sh with ./lab run $(EXPERIMENT)
 up: images ## Start the stack: database and link
@@ -40,6 +40,8 @@ fetch: images ## Get real Census files into data/ (STATE="New York" SEGMENT=1)
 	@docker/stack.sh fetch "$(STATE)" "$(SEGMENT)"
 psql: ## A psql in the running database
 	@docker/stack.sh psql
+publish: ## Give the running database a free port on 127.0.0.1, until `make down`
+	@docker/stack.sh publish
 clean: ## Free this project's images and volumes; results stay
 	@docker/stack.sh clean
 

@@ -5,6 +5,7 @@
 #   stack.sh with COMMAND...     up, run the command, down; ends with the command's exit code
 #   stack.sh doctor              say what this machine can measure
 #   stack.sh psql [ARGS]         a psql in the db container
+#   stack.sh publish             give the database a free port on 127.0.0.1, until the stack goes
 #   stack.sh fetch STATE NN      get a state's real files from the Bureau into data/
 #   stack.sh clean               down, and free this project's images and volumes; results stay
 #   stack.sh e2e                 one pass of the whole stack under a name of its own, and nothing left behind
@@ -18,11 +19,11 @@ find_compose() {
   elif command -v docker-compose >/dev/null 2>&1; then compose_command=(docker-compose)
   else die "There is neither \`docker compose\` nor \`docker-compose\`: install the compose plugin."; fi
 }
-# Every profile, so that `down` sees what was started by hand too.
+profiles=lab,by-hand,storage
 # Its many lines are shown only where it fails.
 compose() {
   local output
-  output=$(COMPOSE_PROFILES=lab,by-hand,storage "${compose_command[@]}" -p "$INGEST_LAB_PROJECT" -f docker-compose.yml "$@" 2>&1) && return
+  output=$(COMPOSE_PROFILES=$profiles "${compose_command[@]}" -p "$INGEST_LAB_PROJECT" -f docker-compose.yml "$@" 2>&1) && return
   say "$output"
   die "\`${compose_command[*]} $*\` failed: its output is above."
 }
@@ -83,7 +84,8 @@ down() {
   for id in $ids; do
     [ -n "$(docker inspect -f '{{index .Config.Labels "com.docker.compose.project"}}' "$id" 2>/dev/null)" ] || docker rm -fv "$id" >/dev/null 2>&1 || true
   done
-  compose down --remove-orphans "$@"
+  # Every profile, so that it sees what was started by hand too.
+  profiles=$profiles,publish compose down --remove-orphans "$@"
   # The lab's own volumes are not the compose project's.
   [ "${1:-}" != --volumes ] || docker volume ls -q --filter "label=ingest-lab.stack=$INGEST_LAB_PROJECT" | xargs -r docker volume rm >/dev/null
 }
@@ -109,13 +111,27 @@ psql() {
   exec docker exec $terminal "$id" sh -c 'PGPASSWORD=$(cat /run/ingest-lab/password) exec psql -h 127.0.0.1 -U ingest -d ingest "$@"' psql "$@"
 }
 
+publish() {
+  local db id address
+  db=$(container_of db)
+  [ -n "$db" ] || die "The stack is not up: run \`make up\`."
+  profiles=publish compose up -d --no-deps published
+  wait_healthy published
+  id=$(container_of published)
+  address=$(docker port "$id" 5432/tcp | head -n 1)
+  say "The database is at $address until \`make down\`, on this host only:"
+  say "  psql \"postgresql://ingest@$address/ingest?sslmode=verify-full&sslrootcert=ca.crt\""
+  say "  its password:     docker exec ${db:0:12} cat /run/ingest-lab/password"
+  say "  its certificate:  docker cp ${db:0:12}:/run/ingest-lab/ca.crt ."
+}
+
 fetch() {
   if [ -z "${1:-}" ] || [ -z "${2:-}" ]; then die "Say which: make fetch STATE=\"New York\" SEGMENT=1"; fi
   local code=0 terminal=() environment=() name
   [ -t 1 ] && terminal=(-t)
   for name in HTTP_PROXY HTTPS_PROXY NO_PROXY; do [ -z "${!name:-}" ] || environment+=(-e "$name"); done
   [ -z "${INGEST_LAB_CA_BUNDLE:-}" ] || environment+=(-e SSL_CERT_FILE=/lab/ca.crt)
-  fetcher=$(docker create --init ${terminal[@]+"${terminal[@]}"} ${environment[@]+"${environment[@]}"} --cap-drop ALL --security-opt no-new-privileges:true \
+  fetcher=$(docker create --init ${terminal[@]+"${terminal[@]}"} ${environment[@]+"${environment[@]}"} --read-only --tmpfs /tmp --volume /lab --cap-drop ALL --security-opt no-new-privileges:true \
     --label "ingest-lab.stack=$INGEST_LAB_PROJECT" "ingest-lab-ingester:$INGEST_LAB_TAG" fetch "$1" --segment "$2")
   trap 'docker rm -fv "$fetcher" >/dev/null 2>&1' EXIT
   trap : INT TERM
@@ -193,7 +209,8 @@ END
 # The geographic header of a segment's archive, made by the ingester's own container.
 derive_header() {
   local id
-  id=$(docker create --label "ingest-lab.stack=$INGEST_LAB_PROJECT" "ingest-lab-ingester:$INGEST_LAB_TAG" geo-from "data/$2")
+  id=$(docker create --read-only --tmpfs /tmp --volume /lab --network none --cap-drop ALL --security-opt no-new-privileges:true \
+    --label "ingest-lab.stack=$INGEST_LAB_PROJECT" "ingest-lab-ingester:$INGEST_LAB_TAG" geo-from "data/$2")
   tar -c -C "$(dirname "$1")" --owner=10001 --group=10001 data | docker cp - "$id:/lab" >/dev/null
   docker start -a "$id" >&2
   docker cp "$id:/lab/data" - | tar -x --no-same-owner -C "$(dirname "$1")" -f -
@@ -217,6 +234,6 @@ check_results() {
 need_engine
 find_compose
 case ${1:-} in
-  up | down | with | doctor | psql | fetch | clean | e2e) verb=$1; shift; "$verb" "$@" ;;
-  *) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  up | down | with | doctor | psql | publish | fetch | clean | e2e) verb=$1; shift; "$verb" "$@" ;;
+  *) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

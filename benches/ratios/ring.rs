@@ -210,6 +210,7 @@ impl Ring {
             limit_lines: None,
             seconds: way.seconds.filter(|_| phase == Phase::Data),
             child: false,
+            tls: None,
             inject: Inject::NONE,
             metrics: way.metrics,
         };

@@ -55,7 +55,7 @@ impl<'a> CellRuns<'a> {
     pub(super) fn environment(&self) -> impl Ord + use<> {
         let cell = self.cell;
         let placed = (cell.placement, cell.congestion, cell.synchronous_commit, cell.foreign_keys, cell.storage);
-        (cell.workload, self.rtt, cell.link.clone(), cell.client_cpus, cell.db_cpus, placed)
+        (cell.workload, self.rtt, cell.link.clone(), cell.client_cpus, cell.db_cpus, placed, cell.tls)
     }
 }
 

@@ -1,15 +1,20 @@
 //! The database as the lab and the ingester see it: connect, prepare the tables, verify what arrived.
 //! Knows the SF1 dictionary; knows nothing of schemes, links or the container engine.
 
+mod address;
 pub mod command;
+mod encryption;
 pub mod geo;
 mod node;
 pub mod numeric;
 mod schema;
 mod settings;
 mod spin;
+mod tls;
 mod verify;
 
+pub use address::{Address, CONNECT_TIMEOUT};
+pub use encryption::encryption;
 pub use node::require_nodes;
 pub use schema::{Settled, empty, lock, rebuild, require_empty, settle};
 pub use settings::{
@@ -17,48 +22,29 @@ pub use settings::{
     set_synchronous_commit,
 };
 pub use spin::spin;
+pub use tls::Connection;
 pub use verify::verify;
 
 use crate::wire::DbUrl;
 use crate::wire::exit::{Exit, Failure};
 use anyhow::{Context, Result};
 use std::error::Error as _;
-use std::time::Duration;
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config, NoTls};
-
-/// A connection that nobody answers is given up after this long; the farthest link profile needs about 2 s.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What the lab's own connections are called in `pg_stat_activity`.
 pub const CONTROL: &str = "ingest-lab control";
 
-/// Data that nobody acknowledges for so long ends a connection: TCP's own patience is a quarter of an hour.
-const UNANSWERED: Duration = Duration::from_secs(60);
-
-/// A silent connection is asked whether it is still there after this long, and as often.
-const KEEPALIVE: Duration = Duration::from_secs(20);
-
-/// Parses a database URL and names the program in `pg_stat_activity`.
-pub fn config(url: &DbUrl, application: &str) -> Result<Config> {
-    let mut config: Config = url.0.parse().map_err(|error: tokio_postgres::Error| {
-        let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-        Failure::new(
-            Exit::Usage,
-            format!(
-                "the database URL cannot be read: {cause}; it looks like postgresql://user:password@host:5432/name"
-            ),
-        )
-    })?;
-    config.application_name(application).connect_timeout(CONNECT_TIMEOUT);
-    config.tcp_user_timeout(UNANSWERED).keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE);
-    Ok(config)
-}
-
 /// Opens a connection for the caller's own statements (never part of what is measured).
 /// Its protocol work runs as a task of the current tokio runtime.
 pub async fn connect(url: &DbUrl) -> Result<Client> {
-    let (client, connection) = config(url, CONTROL)?.connect(NoTls).await.map_err(|error| explain(&error, url))?;
+    connect_as(url, None).await
+}
+
+/// The same, encrypted where there is a certificate (PEM) to verify the database's by.
+pub async fn connect_as(url: &DbUrl, authority: Option<&str>) -> Result<Client> {
+    let address = Address::of(url, authority, CONTROL)?;
+    let (client, connection) = address.connect().await.map_err(|error| explain(&error, url))?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "the control connection ended");
@@ -74,7 +60,12 @@ pub fn explain(error: &tokio_postgres::Error, url: &DbUrl) -> Failure {
         let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         // The driver tells the two apart in its text only.
         let lost = error.is_closed() || error.to_string().starts_with("error communicating with the server");
-        let text = if lost {
+        let text = if error.to_string().starts_with("error performing TLS handshake") {
+            format!(
+                "the connection to the database at {place} cannot be encrypted ({cause}): check that it offers TLS, and \
+                 that its certificate names this host and is signed by the one to trust"
+            )
+        } else if lost {
             format!(
                 "the connection to the database at {place} was lost ({cause}): check that it runs; its log says why"
             )

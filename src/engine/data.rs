@@ -1,5 +1,6 @@
 //! Data volumes: the files of one checksum, streamed in once, mounted read-only into every ingester.
 
+use super::confined::confined;
 use super::files::Upload;
 use super::{Stack, is_missing, label, refused};
 use crate::wire::exit::{Exit, Failure};
@@ -116,14 +117,13 @@ impl Stack {
 
     /// A container that is never started: the engine's API reaches a volume only through one.
     async fn helper(&self, volume: &str) -> Result<String> {
-        let labels = [(label::STACK, self.project.as_str()), (label::HELPER, "data")];
-        let body = ContainerCreateBody {
-            image: Some(self.image("ingester")),
-            labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()),
-            network_disabled: Some(true),
-            host_config: Some(HostConfig { mounts: Some(vec![mount(volume, false)]), ..Default::default() }),
+        let labels = [(label::STACK, self.project.clone()), (label::HELPER, "data".into())];
+        let host = HostConfig {
+            mounts: Some(vec![mount(volume, false)]),
+            network_mode: Some("none".into()),
             ..Default::default()
         };
+        let body = confined(self.image("ingester"), &["list"], &labels, host);
         self.create(body, "make a helper container").await
     }
 

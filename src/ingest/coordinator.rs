@@ -81,7 +81,7 @@ impl<'a> Run<'a> {
         }
         let context = Arc::new(Context {
             job: job.clone(),
-            config: db::config(&job.dburl, "ingester")?,
+            address: db::Address::of(&job.dburl, job.tls.as_deref(), "ingester")?,
             phases,
             live: std::iter::repeat_with(Live::default).take(workers).collect(),
             origin: Instant::now(),
@@ -201,7 +201,7 @@ impl<'a> Run<'a> {
         self.context.phases[index].1.close(); // a reader that is still putting records learns that nobody wants them
         reader.join().map_err(|_| anyhow!("the reader panicked"))?;
         let mut result = self.account(phase, begun, cpu_before, &watched);
-        let port = self.context.config.get_ports().first().copied().unwrap_or(5432);
+        let port = self.context.address.port();
         result.metrics = self.collector.phase_ends(port).filter(|_| self.job.metrics).map(Box::new);
         if !self.job.child && self.job.scheme != Scheme::Processes {
             children::none(&mut result);

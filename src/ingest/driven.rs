@@ -11,6 +11,7 @@
 //! Both halves get a waker that swallows the wake-ups they cause each other while they are being polled here anyway;
 //! only those from outside (the socket) reach the runtime.
 
+use crate::db::{Address, Connection};
 use crate::model::Stage;
 use crate::telemetry::Stages;
 use futures_util::task::AtomicWaker;
@@ -19,21 +20,21 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use tokio_postgres::{Client, Config, Connection, Error, NoTls, Socket, tls::NoTlsStream};
+use tokio_postgres::{Client, Error};
 
 /// A connection and the client that speaks through it.
 pub struct Driven {
     client: Client,
     /// Absent once it has ended; requests then fail as closed.
-    connection: Option<Connection<Socket, NoTlsStream>>,
+    connection: Option<Connection>,
     gate: Arc<Gate>,
     waker: Waker,
 }
 
 impl Driven {
     /// Connects on the current tokio runtime.
-    pub async fn connect(config: &Config) -> Result<Self, Error> {
-        let (client, connection) = config.connect(NoTls).await?;
+    pub async fn connect(address: &Address) -> Result<Self, Error> {
+        let (client, connection) = address.connect().await?;
         let gate = Arc::new(Gate::default());
         let waker = Waker::from(Arc::clone(&gate));
         Ok(Self { client, connection: Some(connection), gate, waker })

@@ -118,7 +118,7 @@ fn on_control<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 }
 
 async fn preflight(job: &Job) -> Result<()> {
-    let client = db::connect(&job.dburl).await?;
+    let client = db::connect_as(&job.dburl, job.tls.as_deref()).await?;
     match job.workload {
         Workload::Census => db::require_empty(&client, job.phases.contains(&Phase::Geo)).await?,
         Workload::Lookup => db::require_nodes(&client).await?,
@@ -127,7 +127,7 @@ async fn preflight(job: &Job) -> Result<()> {
 }
 
 async fn check(job: &Job, result: &RunResult) -> Result<Verification> {
-    let client = db::connect(&job.dburl).await?;
+    let client = db::connect_as(&job.dburl, job.tls.as_deref()).await?;
     db::verify(&client, &result.acknowledged, job.phases.contains(&Phase::Geo)).await
 }
 

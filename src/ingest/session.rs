@@ -6,12 +6,12 @@
 //! waiting task: no second task, no hop between threads, the same CPU path a row for every scheme.
 
 use super::driven::Driven;
-use crate::db;
 use crate::db::command::{Command, Value};
+use crate::db::{self, Address};
 use crate::model::Protocol;
 use crate::telemetry::Stages;
 use std::time::Duration;
-use tokio_postgres::{Client, Config, Error, NoTls, Row};
+use tokio_postgres::{Client, Error, Row};
 
 /// How long a server that has no connection left, or just starts, is asked again …
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -29,10 +29,10 @@ pub enum Session {
 
 impl Session {
     /// Opens a blocking connection. Must not be called from inside a tokio runtime.
-    pub fn blocking(config: &Config) -> Result<Self, Error> {
+    pub fn blocking(address: &Address) -> Result<Self, Error> {
         let mut pauses = Pauses::default();
         loop {
-            let error = match postgres::Config::from(config.clone()).connect(NoTls) {
+            let error = match address.connect_blocking() {
                 Ok(client) => return Ok(Self::Blocking(Box::new(client))),
                 Err(error) => error,
             };
@@ -42,10 +42,10 @@ impl Session {
     }
 
     /// Opens a connection on the current tokio runtime.
-    pub async fn driven(config: &Config) -> Result<Self, Error> {
+    pub async fn driven(address: &Address) -> Result<Self, Error> {
         let mut pauses = Pauses::default();
         loop {
-            let error = match Driven::connect(config).await {
+            let error = match Driven::connect(address).await {
                 Ok(driven) => return Ok(Self::Driven(Box::new(driven))),
                 Err(error) => error,
             };

@@ -27,6 +27,7 @@ pub fn job() -> Job {
         seconds: None,
         child: false,
         metrics: true,
+        tls: None,
         inject: Inject::NONE,
     }
 }

@@ -7,7 +7,7 @@ use super::session::Session;
 use super::statement;
 use super::stats::{Acks, Live, PhaseLog};
 use super::workload::{self, Counters, Manner, Record};
-use crate::db;
+use crate::db::{self, Address};
 use crate::model::{Phase, Stage, Workload};
 use crate::telemetry::{Stages, Telemetry};
 use crate::wire::{Acknowledged, Job, RunResult};
@@ -16,14 +16,13 @@ use async_channel::Receiver;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Instant;
-use tokio_postgres::Config;
 
 /// What all workers of a run share.
 pub struct Context {
     /// What was asked for.
     pub job: Job,
     /// Where and how to connect.
-    pub config: Config,
+    pub address: Address,
     /// Each phase with the queue its records come from; a queue is empty until its phase begins.
     pub phases: Vec<(Phase, Receiver<Record>)>,
     /// Live counters, one a worker.

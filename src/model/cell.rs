@@ -2,7 +2,9 @@
 
 use super::inject::Inject;
 use super::limits::Cpus;
-use super::{Commit, Congestion, Factor, Placement, Protocol, Reader, Scheme, Statement, Storage, Switch, Workload};
+use super::{
+    Commit, Congestion, Factor, Placement, Protocol, Reader, Scheme, Statement, Storage, Switch, Tls, Workload,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -74,6 +76,9 @@ pub struct Cell {
     /// Where the database keeps its files.
     #[serde(default)]
     pub storage: Storage,
+    /// Whether the client's connections are encrypted.
+    #[serde(default)]
+    pub tls: Tls,
     /// Work and waiting put in on purpose.
     #[serde(default)]
     pub inject: Inject,
@@ -113,6 +118,7 @@ impl Cell {
             synchronous_commit: Switch::default(),
             foreign_keys: Switch::default(),
             storage: Storage::default(),
+            tls: Tls::default(),
             inject: Inject::NONE,
         }
     }
@@ -154,6 +160,7 @@ impl fmt::Display for Cell {
         unusual("synchronous-commit", self.synchronous_commit.to_string(), self.synchronous_commit == on)?;
         unusual("foreign-keys", self.foreign_keys.to_string(), self.foreign_keys == on)?;
         unusual("storage", self.storage.to_string(), self.storage == usual.storage)?;
+        unusual("tls", self.tls.to_string(), self.tls == usual.tls)?;
         unusual("inject", self.inject.to_string(), self.inject.is_none())
     }
 }
@@ -201,7 +208,7 @@ mod tests {
     fn a_cell_that_is_shown_reads_back() {
         let all = "async-single executemany record pool 60 in-flight 20 reader process link rtt=5ms,loss=1% client-cpus 0.5 \
                    db-cpus 0.25 placement pinned congestion reno synchronous-commit off foreign-keys off storage tmpfs \
-                   inject spin=20us";
+                   tls on inject spin=20us";
         let bulk = "processes multirow chunk pool 4 batch 50 chunk 8 protocol simple";
         let lookup = "lookup async-single executemany pool 4 in-flight 100 chunk 10 link near-region";
         for text in ["threads row auto pool 15", "async row auto pool 60 link near-region", bulk, all, lookup] {

@@ -26,6 +26,7 @@ impl Factor {
             Self::SynchronousCommit => cell.synchronous_commit.to_string(),
             Self::ForeignKeys => cell.foreign_keys.to_string(),
             Self::Storage => cell.storage.to_string(),
+            Self::Tls => cell.tls.to_string(),
             Self::Inject => cell.inject.to_string(),
         }
     }
@@ -54,6 +55,7 @@ impl Factor {
             Self::SynchronousCommit => put(&mut cell.synchronous_commit, level),
             Self::ForeignKeys => put(&mut cell.foreign_keys, level),
             Self::Storage => put(&mut cell.storage, level),
+            Self::Tls => put(&mut cell.tls, level),
             Self::Inject => put(&mut cell.inject, level),
         }
     }

@@ -248,6 +248,16 @@ words! {
 }
 
 words! {
+    /// Whether connections to the database are encrypted.
+    #[derive(Default)]
+    Tls {
+        #[default]
+        Off => "plain connections",
+        On => "encrypted, and the database's certificate verified",
+    }
+}
+
+words! {
     /// What a run is in its series.
     #[derive(Default)]
     Part {
@@ -296,6 +306,7 @@ words! {
         SynchronousCommit => "whether a commit waits for the disk",
         ForeignKeys => "the two foreign keys of data_element",
         Storage => "where the database keeps its files",
+        Tls => "whether connections to the database are encrypted",
         Inject => "work and waiting put in on purpose",
     }
 }

@@ -3,7 +3,7 @@
 
 use super::names::Names;
 use crate::analysis::{Analysis, CellRuns, Summary};
-use crate::model::{Phase, Stage, units};
+use crate::model::{Phase, Stage, Tls, units};
 use crate::wire::metrics::StageSummary;
 
 /// A duration of a stage, ns.
@@ -67,8 +67,12 @@ impl StageLatency {
 
 /// Of every cell whose runs measured their stages.
 pub(super) fn latencies(analysis: &Analysis<'_>, names: &Names) -> Vec<CellLatency> {
+    // Connecting is no part of a rate: it is told where encryption makes it dearer.
+    let connects = analysis.compared().any(|cell| cell.cell.tls == Tls::On);
     let of = |cell: &CellRuns<'_>| {
-        let stages: Vec<StageLatency> = STAGES.iter().filter_map(|stage| over_runs(cell, *stage)).collect();
+        let first = connects.then_some(Stage::Connect);
+        let stages: Vec<StageLatency> =
+            first.iter().chain(&STAGES).filter_map(|stage| over_runs(cell, *stage)).collect();
         (!stages.is_empty()).then(|| CellLatency { name: names.cell(cell.cell), stages })
     };
     analysis.compared().filter_map(of).collect()
@@ -77,8 +81,11 @@ pub(super) fn latencies(analysis: &Analysis<'_>, names: &Names) -> Vec<CellLaten
 fn over_runs(cell: &CellRuns<'_>, stage: Stage) -> Option<StageLatency> {
     let median = |of: &dyn Fn(&StageSummary) -> f64| -> Option<Summary> {
         cell.figure(|run| {
-            let metrics = run.phase(Phase::Data)?.metrics.as_ref()?;
-            Some(of(metrics.stages.iter().find(|one| one.stage == stage && one.count > 0)?))
+            let summary = match stage {
+                Stage::Connect => run.metrics.as_ref()?.connect.as_ref(),
+                _ => run.phase(Phase::Data)?.metrics.as_ref()?.stages.iter().find(|one| one.stage == stage),
+            };
+            Some(of(summary.filter(|one| one.count > 0)?))
         })
     };
     let operations = median(&|one| one.count as f64)?;

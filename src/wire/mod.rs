@@ -109,6 +109,11 @@ pub struct Job {
     /// Whether the run is measured in detail: false leaves [`metrics`] out, to see what they cost.
     #[serde(default = "on")]
     pub metrics: bool,
+    /// Certificate of the authority that signed the database's own, PEM: every connection is encrypted, and the
+    /// certificate and the host's name in it verified (`sslmode=verify-full`). Absent: as the URL says, which is plain
+    /// where it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<String>,
     /// Work and waiting put in on purpose; absent where there is none.
     #[serde(default, skip_serializing_if = "Inject::is_none")]
     pub inject: Inject,

@@ -31,6 +31,7 @@ pub(crate) fn result(cell: &Cell, rate: f64) -> RunResult {
         seconds: Some(1.0),
         child: false,
         metrics: true,
+        tls: None,
         inject: cell.inject,
     };
     let phase = |phase: Phase, rates: Rates| PhaseResult {

@@ -4,6 +4,7 @@
 
 use super::DbUrl;
 use super::setup::LinkStatus;
+use crate::model::Tls;
 use serde::{Deserialize, Serialize};
 
 /// What a watcher is told, as one JSON document on standard input. It ends when standard input does.
@@ -96,6 +97,9 @@ pub struct Observed {
     /// What the link had counted then.
     #[serde(default)]
     pub link_at_data: Option<LinkStatus>,
+    /// What the client's connections were encrypted with then, by the database's word; none where nobody could ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
     /// What the watcher saw.
     pub looks: Vec<Look>,
     /// The database's control group, every half second or so.
@@ -105,6 +109,31 @@ pub struct Observed {
     /// What could not be seen, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+}
+
+/// The client's connections by whether they are encrypted (`pg_stat_ssl`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encryption {
+    /// Connections that are not.
+    pub plain: u32,
+    /// Connections that are.
+    pub encrypted: u32,
+    /// The protocol of the most of these: `TLSv1.3`; empty where there are none.
+    pub version: String,
+    /// Their cipher: `TLS_AES_256_GCM_SHA384`.
+    pub cipher: String,
+}
+
+impl Encryption {
+    /// What was found where [`Tls`] was asked for: its word where all connections are alike.
+    pub fn found(&self) -> String {
+        match (self.plain, self.encrypted) {
+            (0, 0) => "on no connection".into(),
+            (0, _) => Tls::On.to_string(),
+            (_, 0) => Tls::Off.to_string(),
+            (plain, encrypted) => format!("on {encrypted} of {} connections", plain + encrypted),
+        }
+    }
 }
 
 /// What a control group has used so far.

@@ -11,4 +11,5 @@ mod protocol;
 mod same_rows;
 mod stopping;
 mod support;
+mod tls;
 mod verification;

@@ -11,7 +11,7 @@ use std::process::{Command as Process, Stdio};
 pub struct Stack {
     project: String,
     /// The images' tag.
-    tag: &'static str,
+    tag: String,
     /// Where its lab runs: results go here.
     pub folder: tempfile::TempDir,
 }
@@ -38,22 +38,24 @@ pub fn recorded(series: &Path) -> Vec<RunRecord> {
 }
 
 impl Stack {
+    /// Of the images that `INGEST_LAB_TAG` names, as `make` has it.
     pub fn up() -> Self {
-        Self::with("local")
+        Self::with(&std::env::var("INGEST_LAB_TAG").unwrap_or_else(|_| "local".into()))
     }
 
     /// Of images with another tag.
-    pub fn with(tag: &'static str) -> Self {
+    pub fn with(tag: &str) -> Self {
         let project = format!("ingest-lab-test-{tag}-{}", std::process::id());
-        let stack = Self { project, tag, folder: tempfile::tempdir().unwrap() };
+        let stack = Self { project, tag: tag.into(), folder: tempfile::tempdir().unwrap() };
         stack.script("up");
         stack
     }
 
-    fn script(&self, verb: &str) {
+    /// Runs a verb of `docker/stack.sh` on it.
+    pub fn script(&self, verb: &str) {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut script = Process::new(root.join("docker/stack.sh"));
-        script.arg(verb).env("INGEST_LAB_PROJECT", &self.project).env("INGEST_LAB_TAG", self.tag);
+        self.environment(script.arg(verb));
         let done = script.stderr(Stdio::inherit()).status().unwrap();
         assert!(done.success(), "stack.sh {verb}: build the images with `make images`");
     }
@@ -61,12 +63,22 @@ impl Stack {
     /// The lab, on the host, in a folder of its own.
     pub fn lab(&self, arguments: &[&str]) -> Process {
         let mut lab = Process::new(Command::cargo_bin("lab").unwrap().get_program());
-        lab.args(arguments).current_dir(self.folder.path());
-        lab.env("INGEST_LAB_PROJECT", &self.project).env("INGEST_LAB_TAG", self.tag);
+        self.environment(lab.args(arguments).current_dir(self.folder.path()));
         lab
     }
 
-    fn containers(&self) -> Vec<String> {
+    /// The compose project's name, which that of everything of it begins with.
+    pub fn project(&self) -> &str {
+        &self.project
+    }
+
+    /// Names the stack to a program.
+    pub fn environment<'a>(&self, program: &'a mut Process) -> &'a mut Process {
+        program.env("INGEST_LAB_PROJECT", &self.project).env("INGEST_LAB_TAG", &self.tag)
+    }
+
+    /// The ids of its containers, running or not.
+    pub fn containers(&self) -> Vec<String> {
         let filter = format!("label=ingest-lab.stack={}", self.project);
         docker(&["ps", "-aq", "--filter", &filter]).lines().map(str::to_owned).collect()
     }
@@ -160,7 +172,7 @@ impl Drop for Stack {
         // Not script(): a second panic would hide the first.
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let _ = Process::new("bash")
-            .args(["-c", "COMPOSE_PROFILES=lab,by-hand,storage; export COMPOSE_PROFILES; \
+            .args(["-c", "COMPOSE_PROFILES=lab,by-hand,storage,publish; export COMPOSE_PROFILES; \
                    for kind in run helper; do docker ps -aq --filter label=ingest-lab.stack=$0 \
                    --filter label=ingest-lab.$kind | xargs -r docker rm -fv; done; \
                    if docker compose version >/dev/null 2>&1; then c='docker compose'; else c=docker-compose; fi; \

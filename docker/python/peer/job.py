@@ -40,6 +40,7 @@ _FIELDS: tuple[tuple[str, type | tuple[type, ...], Any], ...] = (
     ("seconds", (int, float, type(None)), None),
     ("child", bool, False),
     ("metrics", bool, True),
+    ("tls", (str, type(None)), None),
     ("inject", str, "none"),
 )
 
@@ -68,14 +69,18 @@ class Job:
     seconds: float | None
     child: bool
     metrics: bool
+    tls: str | None
     inject: str
 
     def public(self) -> dict[str, Any]:
-        """As a result carries it: without user, password and query, and without `inject`, which is none."""
+        """As a result carries it: without user, password and query, without `inject`, which is none, and without `tls`
+        where it is none."""
         fields = asdict(self)
         fields["dburl"] = place(self.dburl)
         fields["phases"] = list(self.phases)
         del fields["inject"]
+        if self.tls is None:
+            del fields["tls"]
         return fields
 
     @property

@@ -19,7 +19,7 @@ def _refuse(message: str) -> Failure:
 
 def check(job: Job) -> None:
     """Connects once, looks, and leaves."""
-    wanted = parameters(job.dburl)
+    wanted = parameters(job)
     try:
         connection = psycopg2.connect(**wanted)
         try:

@@ -23,6 +23,20 @@ from tests.jobs import DOCUMENT
 LINES = 24
 PROTOCOL = {"py-asyncio": "prepared", "py-psycopg3": "prepared", "py-psycopg3-async": "prepared"}
 
+STRANGER = """-----BEGIN CERTIFICATE-----
+MIIBgDCCASegAwIBAgIUeG38UIJNEJMdBz8qXemNRf56GHwwCgYIKoZIzj0EAwIw
+FTETMBEGA1UEAwwKQSBzdHJhbmdlcjAgFw0yNjExMjcyMTQwMDZaGA8yMTI2MTEw
+MzIxNDAwNlowFTETMBEGA1UEAwwKQSBzdHJhbmdlcjBZMBMGByqGSM49AgEGCCqG
+SM49AwEHA0IABGTY0a5G06Q9dY1x5lvtuHfmBwHb1+1/KM9XGUYOg69Ck8i8XzhW
+Lbzw4q+X27f7G4G59mcT0R/YZ95zb6r+n4ejUzBRMB0GA1UdDgQWBBRnxIbfzG3A
+rGSmyumz/lNtc+OwrzAfBgNVHSMEGDAWgBRnxIbfzG3ArGSmyumz/lNtc+OwrzAP
+BgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0cAMEQCICdWflnCVpRH8sLHpN1V
+tsOZU232TECPxLEbzFeyvX/dAiB+brulVztZTsFUzg+ICIf/8pN4x+YRZAAWSzmg
+P1++WA==
+-----END CERTIFICATE-----
+"""
+"""A certificate that signed nothing here."""
+
 if not database.URL:
     print("PEER_TEST_DBURL is not set: NOTHING is tried against a database", file=sys.stderr)
 
@@ -63,6 +77,51 @@ class Case(unittest.TestCase):
         acknowledged = dict(result["acknowledged"])
         acknowledged.pop("lines")
         self.assertEqual(acknowledged, database.found())
+
+
+class Encrypted(Case):
+    """Jobs with `tls`, where the database offers it."""
+
+    lines = LINES
+
+    def setUp(self) -> None:
+        super().setUp()
+        with database.psycopg2.connect(database.URL) as connection, connection.cursor() as cursor:
+            cursor.execute("SHOW ssl")
+            if cursor.fetchone() != ("on",):
+                self.skipTest("the database offers no TLS")
+            cursor.execute("SELECT pg_read_file('/run/ingest-lab/ca.crt')")
+            [self.authority] = cursor.fetchone()
+
+    def encrypted(self) -> list[tuple[bool, int]]:
+        """The workers' connections by whether they are encrypted."""
+        with database.psycopg2.connect(database.URL) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT ssl, count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) "
+                "WHERE application_name = 'ingester' GROUP BY ssl"
+            )
+            return list(cursor.fetchall())
+
+    def test_every_scheme_connects_encrypted_where_it_is_told_whom_to_trust(self) -> None:
+        for scheme in NAMES:
+            with self.subTest(scheme=scheme):
+                database.empty()
+                document = self.document(scheme, tls=self.authority)
+                peer = database.Peer(document)
+                peer.until("phase")
+                self.assertEqual(self.encrypted(), [(True, document["pool"])])
+                code, last = peer.end()
+                self.assertEqual(code, 0, last)
+                assert last is not None
+                self.assertEqual(last["result"]["job"]["tls"], self.authority)
+                self.assert_verified(last["result"])
+
+    def test_who_is_not_trusted_is_not_spoken_to(self) -> None:
+        for scheme in NAMES:
+            with self.subTest(scheme=scheme):
+                code, last = self.run_job(self.document(scheme, tls=STRANGER))
+                self.assertEqual(code, 5, last)
+                self.assertIn("certificate", last["error"].lower())
 
 
 class Whole(Case):

@@ -50,6 +50,8 @@ class Jobs(unittest.TestCase):
         public = job().public()
         self.assertEqual(public["dburl"], "postgresql://db:5432/ingest")
         self.assertNotIn("inject", public)
+        self.assertNotIn("tls", public)
+        self.assertEqual(job(tls="a certificate").public()["tls"], "a certificate")
         for url in ("postgresql://me:s/?ecret@db/x", "postgresql://db/x?password=a@ecret", "host=db password=secret"):
             self.assertNotIn("ecret", jobs.place(url))
         self.assertEqual(jobs.place("postgresql://me:s@cret@db:5432/ingest?x=1"), "postgresql://db:5432/ingest")

@@ -89,7 +89,8 @@ struct RunArgs {
     /// verifying to whoever sent the job (docs/peer-contract.md)
     #[arg(long, value_name = "-", value_parser = ["-"])]
     job: Option<String>,
-    /// The database: postgresql://user:password@host:port/name; its tables must be there and empty (`rebuild`)
+    /// The database: postgresql://user:password@host:port/name; its tables must be there and empty (`rebuild`).
+    /// Encrypted with ?sslmode=require; the database verified, too, with ?sslmode=verify-full&sslrootcert=FILE
     #[arg(long, value_name = "URL", env = "INGEST_LAB_DBURL", hide_env_values = true, required_unless_present = "job")]
     dburl: Option<String>,
     /// What is done; a lookup has the phase data only, commits nothing and reads no data folder
@@ -217,6 +218,7 @@ fn run(args: RunArgs) -> Result<Exit> {
         seconds: args.seconds,
         child: false,
         metrics: !args.no_metrics,
+        tls: None,
         inject: args.inject,
     };
     let extras = Extras { verify: true, trace: args.trace_out.as_deref() };

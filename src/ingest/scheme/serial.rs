@@ -22,7 +22,7 @@ async fn run(context: &Context) -> Result<Acks> {
     let stages = context.telemetry.thread(0);
     let mut benches = Vec::with_capacity(context.job.pool);
     for _ in 0..context.job.pool {
-        benches.push(ready(context, &stages, Session::driven(&context.config)).await?);
+        benches.push(ready(context, &stages, Session::driven(&context.address)).await?);
     }
     work(context, 0, &stages, &mut benches).await
 }

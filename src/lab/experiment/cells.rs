@@ -4,7 +4,7 @@ use crate::model::cell::{BATCH, CHUNK, Cell, IN_FLIGHT, LOCAL};
 use crate::model::inject::Inject;
 use crate::model::limits::Cpus;
 use crate::model::{
-    Commit, Congestion, Factor, Placement, Protocol, Reader, Scheme, Statement, Storage, Switch, Workload,
+    Commit, Congestion, Factor, Placement, Protocol, Reader, Scheme, Statement, Storage, Switch, Tls, Workload,
 };
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +62,9 @@ pub struct CellSpan {
     /// Where the database keeps its files.
     #[serde(default = "usual")]
     pub storage: Vec<Storage>,
+    /// Whether the client's connections are encrypted.
+    #[serde(default = "usual")]
+    pub tls: Vec<Tls>,
     /// Work and waiting put in on purpose.
     #[serde(default = "usual")]
     pub inject: Vec<Inject>,
@@ -114,6 +117,7 @@ impl CellSpan {
             synchronous_commit: vec![cell.synchronous_commit],
             foreign_keys: vec![cell.foreign_keys],
             storage: vec![cell.storage],
+            tls: vec![cell.tls],
             inject: vec![cell.inject],
         }
     }
@@ -137,6 +141,7 @@ impl CellSpan {
             self.synchronous_commit.len(),
             self.foreign_keys.len(),
             self.storage.len(),
+            self.tls.len(),
             self.inject.len(),
         ];
         lists.into_iter().fold(1, usize::saturating_mul)
@@ -153,6 +158,7 @@ impl CellSpan {
         (first.in_flight, first.reader) = (self.in_flight, self.reader);
         let mut cells = vec![first];
         cells = cross(&cells, &self.inject, |cell, inject| cell.inject = *inject);
+        cells = cross(&cells, &self.tls, |cell, tls| cell.tls = *tls);
         cells = cross(&cells, &self.storage, |cell, storage| cell.storage = *storage);
         cells = cross(&cells, &self.foreign_keys, |cell, keys| cell.foreign_keys = *keys);
         cells = cross(&cells, &self.synchronous_commit, |cell, commit| cell.synchronous_commit = *commit);

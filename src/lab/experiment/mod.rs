@@ -33,6 +33,7 @@ const SHIPPED: [(&str, &str); 10] = [
     ("multiprocess", include_str!("../../../experiments/multiprocess.toml")),
     ("ceilings", include_str!("../../../experiments/ceilings.toml")),
     ("durability", include_str!("../../../experiments/durability.toml")),
+    ("tls", include_str!("../../../experiments/tls.toml")),
 ];
 
 /// What to compare, how often, and when a run ends.

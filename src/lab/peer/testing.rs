@@ -27,6 +27,7 @@ pub(super) fn job() -> Job {
         seconds: None,
         child: false,
         metrics: true,
+        tls: None,
         inject: Default::default(),
     }
 }

@@ -176,7 +176,7 @@ impl<'a> Trials<'a> {
         wrong: &mut Vec<Wrong>,
     ) -> Result<Option<(Job, bool)>> {
         for protocol in protocols {
-            let job = Job { protocol: *protocol, ..self.stage.trial_job(self.scheme, statement, commit) };
+            let job = Job { protocol: *protocol, ..self.stage.trial_job(self.scheme, statement, commit)? };
             let ran = self.ran(name, &job, self.few, None).await?;
             if ran.heard.code != i64::from(Exit::NotSupported.code()) {
                 let sentences = self.verified(&ran, |said| expected::differences(&self.few.expected, said)).await?;

@@ -20,11 +20,12 @@ use crate::db;
 use crate::engine::{DataVolume, Healthy, Limits, Network, Responder, RunSpec, Stack, Waiting};
 use crate::model::cell::Cell;
 use crate::model::clock;
-use crate::model::{Congestion, Phase, Placement, Program, Storage, Workload};
+use crate::model::{Congestion, Phase, Placement, Program, Storage, Tls, Workload};
 use crate::wire::conditions::{Conditions, Harness, Setting};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::record::Outcome;
 use crate::wire::setup::LinkStatus;
+use crate::wire::watched::{Encryption, Observed};
 use crate::wire::{Job, Line, SCHEMA};
 use anyhow::{Context, Result};
 pub(in crate::lab) use peer::Trial;
@@ -205,8 +206,8 @@ impl StackStage {
         places(placement, &self.cores).map_err(|error| Failure::new(Exit::Usage, error).into())
     }
 
-    fn job(&self, cell: &Cell, stop: &StopRule) -> Job {
-        Job {
+    fn job(&self, cell: &Cell, stop: &StopRule) -> Result<Job> {
+        Ok(Job {
             schema: SCHEMA,
             dburl: database_url(&self.server().password, "link"),
             workload: cell.workload,
@@ -230,8 +231,9 @@ impl StackStage {
             seconds: stop.seconds,
             child: false,
             metrics: true,
+            tls: reach::trust(cell.tls, self.server().authority.as_deref())?,
             inject: cell.inject,
-        }
+        })
     }
 }
 
@@ -271,11 +273,12 @@ impl Stage for StackStage {
         stop: &Stop,
         heard: &mut dyn FnMut(&Line),
     ) -> Result<Outcome> {
-        let job = self.job(&step.cell, &step.stop);
+        let job = self.job(&step.cell, &step.stop)?;
         let (waiting, link) = self.start_client(step, conditions).await?;
         let checkpoints = db::checkpoints(&self.server().control).await?;
         let (steady, wall, own_cpu_before) = (Instant::now(), SystemTime::now(), clock::own_cpu());
         let (ended, observed) = self.ingest_and_look_on(step, waiting, &job, stop, heard).await?;
+        conditions.settings.extend(encryption(step.cell.tls, &observed));
         conditions.observed = Some(observed);
         conditions.clock_jump = apart(steady, wall);
         let after = self.link_status().await?;
@@ -300,6 +303,13 @@ impl Stage for StackStage {
     async fn restore(&mut self) -> Result<()> {
         self.tidy().await.map(drop)
     }
+}
+
+/// Whether connections were encrypted as asked for. Of plain ones nothing is said where nobody could ask.
+fn encryption(asked: Tls, observed: &Observed) -> Option<Setting> {
+    let found = observed.encryption.as_ref().map(Encryption::found);
+    let found = found.or_else(|| (asked == Tls::On).then(|| "not seen".to_owned()))?;
+    Some(Setting { name: "tls".into(), asked: asked.to_string(), found })
 }
 
 /// How far the wall clock and the steady clock went apart since both were read, seconds.

@@ -2,6 +2,7 @@
 
 use super::StackStage;
 use super::reach::database_url;
+use crate::db;
 use crate::engine::{Container, Ended, Waiting, Watcher};
 use crate::lab::plan::Step;
 use crate::lab::stop::Stop;
@@ -88,6 +89,8 @@ impl StackStage {
             ticks.tick().await;
             if observed.link_at_data.is_none() && data_began.borrow().is_some() {
                 observed.link_at_data = self.link_status().await.ok();
+                // Every connection is open by now, and stays open until the run ends.
+                observed.encryption = db::encryption(&self.server().control).await.ok();
             }
             let database = &self.server().container;
             let both = async { tokio::join!(self.stack.usage(database), self.stack.usage(client)) };

@@ -38,7 +38,7 @@ impl StackStage {
     }
 
     /// A job of both phases and all the data.
-    pub(in crate::lab) fn trial_job(&self, scheme: Scheme, statement: Statement, commit: Commit) -> Job {
+    pub(in crate::lab) fn trial_job(&self, scheme: Scheme, statement: Statement, commit: Commit) -> Result<Job> {
         self.job(&Cell::new(scheme, statement, commit, POOL), &StopRule::default())
     }
 

@@ -1,6 +1,7 @@
 //! How the database is reached: by the lab itself, and by an ingester through the link.
 
 use crate::engine::{Healthy, Stack};
+use crate::model::Tls;
 use crate::wire::DbUrl;
 use crate::wire::exit::{Exit, Failure};
 use anyhow::Result;
@@ -8,6 +9,9 @@ use std::path::Path;
 
 /// Where the database's container keeps its password, and where the lab's finds it.
 const PASSWORD: &str = "/run/ingest-lab/password";
+
+/// Where it keeps the certificate of who signed its own: nothing secret.
+const AUTHORITY: &str = "/run/ingest-lab/ca.crt";
 
 /// Says where else the password is.
 const PASSWORD_VARIABLE: &str = "INGEST_LAB_PASSWORD_FILE";
@@ -32,6 +36,24 @@ pub(super) async fn control_url(stack: &Stack, db: &Healthy) -> Result<(DbUrl, S
     })?;
     let password = String::from_utf8_lossy(&password).trim().to_owned();
     Ok((database_url(&password, &address.to_string()), password))
+}
+
+/// Who signed the database's certificate, PEM. None where it offers no encryption: the image is older.
+pub(super) async fn authority(stack: &Stack, db: &Healthy) -> Result<Option<String>> {
+    let found = stack.read_file(db.container(), AUTHORITY).await?;
+    Ok(found.map(|pem| String::from_utf8_lossy(&pem).into_owned()))
+}
+
+/// What a job needs to connect encrypted, where its cell asks for that.
+pub(super) fn trust(tls: Tls, authority: Option<&str>) -> Result<Option<String>> {
+    match (tls, authority) {
+        (Tls::Off, _) => Ok(None),
+        (Tls::On, Some(pem)) => Ok(Some(pem.to_owned())),
+        (Tls::On, None) => {
+            let message = format!("the database's container has no {AUTHORITY}: `make down up` makes it");
+            Err(Failure::new(Exit::Database, message).into())
+        }
+    }
 }
 
 /// The stack's database as seen from somewhere.

@@ -18,6 +18,8 @@ pub(super) struct Server {
     pub image: String,
     pub url: DbUrl,
     pub password: String,
+    /// Who signed its certificate, PEM; none where it has none.
+    pub authority: Option<String>,
     pub control: Client,
     /// More connections of the lab's own, for spins on several processors.
     pub spinners: Vec<Client>,
@@ -27,8 +29,9 @@ impl Server {
     pub(super) async fn connect(stack: &Stack, storage: Storage, healthy: &Healthy) -> Result<Self> {
         let (url, password) = reach::control_url(stack, healthy).await?;
         let control = db::connect(&url).await?;
+        let authority = reach::authority(stack, healthy).await?;
         let (container, image) = (healthy.container().clone(), healthy.image().to_owned());
-        Ok(Self { storage, container, image, url, password, control, spinners: Vec::new() })
+        Ok(Self { storage, container, image, url, password, authority, control, spinners: Vec::new() })
     }
 
     /// Every connection of the lab's own.

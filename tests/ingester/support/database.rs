@@ -79,6 +79,11 @@ impl Database {
         self.connect().query_one(&format!("SELECT ({sql})::int8"), &[]).unwrap().get(0)
     }
 
+    /// The one text that a query gives.
+    pub fn text(&self, sql: &str) -> String {
+        self.connect().query_one(sql, &[]).unwrap().get(0)
+    }
+
     /// Rows in `data_element`.
     pub fn elements(&self) -> i64 {
         self.number("SELECT count(*) FROM data_element")

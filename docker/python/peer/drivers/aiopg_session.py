@@ -28,7 +28,7 @@ async def connect(job: Job) -> Any:
     """A connection."""
     # The driver's own limit of a minute would cut off a slow link's statements; it costs a timer each, too.
     return await aiopg.connect(
-        **parameters(job.dburl), timeout=None, enable_json=False, enable_hstore=False, enable_uuid=False
+        **parameters(job), timeout=None, enable_json=False, enable_hstore=False, enable_uuid=False
     )
 
 

@@ -15,7 +15,7 @@ import asyncpg
 from peer import sql
 from peer.census.line import Line
 from peer.drivers import texts
-from peer.drivers.dsn import CONNECT_TIMEOUT, parameters
+from peer.drivers.dsn import CONNECT_TIMEOUT, encryption, parameters
 from peer.drivers.numeric import Numerics
 from peer.drivers.one_at_a_time import OneAtATime
 from peer.failure import not_supported
@@ -32,14 +32,14 @@ def check(job: Job) -> None:
 
 async def connect(job: Job) -> Any:
     """A connection."""
-    wanted = parameters(job.dburl)
+    wanted = parameters(job)
     return await asyncpg.connect(
         host=wanted.get("host"),
         port=wanted.get("port"),
         user=wanted.get("user"),
         password=wanted.get("password"),
         database=wanted.get("dbname"),
-        ssl=wanted["sslmode"],
+        ssl=encryption(wanted),
         timeout=CONNECT_TIMEOUT,
         command_timeout=None,
         server_settings={"application_name": wanted["application_name"]},

@@ -39,7 +39,7 @@ class Session:
     """One connection."""
 
     def __init__(self, job: Job) -> None:
-        self._connection = psycopg2.connect(**parameters(job.dburl))
+        self._connection = psycopg2.connect(**parameters(job))
         self._connection.autocommit = True
         adapt(self._connection)
         self._cursor = self._connection.cursor()

@@ -38,7 +38,7 @@ class Session:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._connection = psycopg2.connect(**parameters(job.dburl))
+        self._connection = psycopg2.connect(**parameters(job))
         # Without it the driver would send BEGIN by itself: where there are transactions, they are the workload's.
         self._connection.autocommit = True
         self._cursor = self._connection.cursor()

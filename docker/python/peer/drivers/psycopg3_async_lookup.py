@@ -22,7 +22,7 @@ class Session:
     @classmethod
     async def open(cls, job: Job) -> "Session":
         """Connects and prepares."""
-        connection = await psycopg.AsyncConnection.connect(**parameters(job.dburl), autocommit=True)
+        connection = await psycopg.AsyncConnection.connect(**parameters(job), autocommit=True)
         session = cls(job, connection)
         if job.protocol == "prepared":
             connection.pgconn.send_prepare(NAME, sql.SELECT_NODE.encode(), TYPES)

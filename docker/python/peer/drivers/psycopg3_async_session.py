@@ -25,7 +25,7 @@ class Session:
     async def open(cls, job: Job) -> "Session":
         """Connects and prepares."""
         # Autocommit: where there are transactions, they are the workload's.
-        connection = await psycopg.AsyncConnection.connect(**parameters(job.dburl), autocommit=True)
+        connection = await psycopg.AsyncConnection.connect(**parameters(job), autocommit=True)
         session = cls(job, connection)
         if job.protocol == "prepared":
             await session._prepare_all()

@@ -36,7 +36,7 @@ class Session:
     """One connection."""
 
     def __init__(self, job: Job) -> None:
-        self._connection = psycopg.connect(**parameters(job.dburl), autocommit=True)
+        self._connection = psycopg.connect(**parameters(job), autocommit=True)
         self._cursor = cursor_of(job, self._connection, psycopg.RawCursor, psycopg.ClientCursor)
         self._statement = common.text_of(job, sql.SELECT_NODE)
         self._prepare = job.protocol == "prepared"

@@ -23,7 +23,7 @@ class Session:
     def __init__(self, job: Job) -> None:
         self._job = job
         # Autocommit: where there are transactions, they are the workload's.
-        self._connection = psycopg.connect(**parameters(job.dburl), autocommit=True)
+        self._connection = psycopg.connect(**parameters(job), autocommit=True)
         common.adapt(job, self._connection)
         self._simple = job.protocol == "simple"
         self._prepare = True if job.protocol == "prepared" else False
