@@ -11,6 +11,7 @@ mod bounds;
 #[cfg(test)]
 mod browser;
 mod chart;
+mod encrypted;
 mod export;
 mod forecasts;
 mod hangs_on;
