@@ -19,7 +19,7 @@ const COLUMNS: [&str; 7] =
 const AT_WORK: [&str; 8] = ["db", "db-tmpfs", "ingester", "lab", "link", "published", "responder", "watcher"];
 
 /// Both levels, so that a run's file shows what was measured.
-const EXPERIMENT: &str = "question = \"?\"\nseed = 1\nblocks = 1\nstop = { seconds = \"2s\", geo_records = 200, lines = 2000 }\n\
+const EXPERIMENT: &str = "question = \"?\"\nseed = 1\nblocks = 1\nstop = { seconds = \"2s\", geo_records = 2000, lines = 2000 }\n\
     [[cells]]\nscheme = [\"async\"]\nstatement = [\"row\"]\ncommit = [\"auto\"]\npool = [2]\ntls = [\"on\", \"off\"]\n";
 
 /// How long all of it may take.

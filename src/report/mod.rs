@@ -12,6 +12,7 @@ mod bounds;
 mod browser;
 mod ceilings;
 mod chart;
+mod encrypted;
 mod export;
 mod forecasts;
 mod hangs_on;

@@ -1,7 +1,7 @@
 //! Why believe it: what was asked for next to what was measured, and what nobody measured.
 
 use super::names::Names;
-use super::{forecasts, held_back, in_progress, setup};
+use super::{encrypted, forecasts, held_back, in_progress, setup};
 use crate::analysis::{Analysis, CellRuns, Finding, LEAST_PAIRS, Limit, Summary};
 use crate::model::{Backend, Factor, Part, Scheme, Workload, units};
 use crate::wire::conditions::{Conditions, CpuCheck};
@@ -39,6 +39,7 @@ pub fn facts(analysis: &Analysis<'_>, names: &Names) -> Vec<Fact> {
     let mut facts = vec![counts(&runs), verification(&runs), noise(analysis, names)];
     facts.extend(links(analysis, names));
     facts.extend(way(&last.conditions));
+    facts.extend(encrypted::fact_of(&runs));
     facts.extend(processors(&runs));
     facts.extend(held_back::facts(analysis, names));
     facts.extend(in_progress::check(&runs));

@@ -163,3 +163,15 @@ pub struct Wal {
     /// Time in flushes, seconds.
     pub sync_seconds: f64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_encrypted_is_on_or_off_only_where_all_connections_are_alike() {
+        let found = |plain, encrypted| Encryption { plain, encrypted, ..Default::default() }.found();
+        assert_eq!((found(0, 15).as_str(), found(15, 0).as_str()), ("on", "off"));
+        assert_eq!((found(1, 14).as_str(), found(0, 0).as_str()), ("on 14 of 15 connections", "on no connection"));
+    }
+}
