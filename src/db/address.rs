@@ -67,6 +67,11 @@ impl Address {
         postgres::Config::from(self.config.clone()).connect(self.connector.clone())
     }
 
+    /// What the driver is told: where the database is, who connects, with which password.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The database's port.
     pub fn port(&self) -> u16 {
         self.config.get_ports().first().copied().unwrap_or(5432)

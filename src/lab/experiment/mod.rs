@@ -22,7 +22,7 @@ pub const EXPERIMENTS: &str = "experiments";
 pub(in crate::lab) const LONGEST: u64 = 1 << 20;
 
 /// Experiments that come with the program, found where the folder has none of that name.
-const SHIPPED: [(&str, &str); 10] = [
+const SHIPPED: [(&str, &str); 11] = [
     ("quick", include_str!("../../../experiments/quick.toml")),
     ("scheme-2015", include_str!("../../../experiments/scheme-2015.toml")),
     ("pool-size", include_str!("../../../experiments/pool-size.toml")),

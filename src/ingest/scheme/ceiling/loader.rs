@@ -27,7 +27,7 @@ impl Loader {
         let job = Job { statement: Statement::Executemany, protocol: Protocol::Prepared, ..of.job.clone() };
         let context = Context {
             job,
-            config: of.config.clone(),
+            address: of.address.clone(),
             phases: of.phases.iter().filter(|(phase, _)| *phase == Phase::Geo).cloned().collect(),
             live: vec![Live::default()],
             origin: of.origin,
@@ -39,7 +39,7 @@ impl Loader {
             tools: Mutex::default(),
         };
         let stages = context.telemetry.task(0);
-        let bench = ready(&context, &stages, Session::driven(&context.config)).await?;
+        let bench = ready(&context, &stages, Session::driven(&context.address)).await?;
         Ok(Self { context, stages, bench, messages })
     }
 

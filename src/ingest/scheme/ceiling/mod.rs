@@ -42,6 +42,9 @@ pub fn check(job: &Job) -> Result<()> {
     if job.workload != Workload::Census {
         return refused(format!("{scheme} inserts: ask for the workload census"));
     }
+    if job.tls.is_some() {
+        return refused(format!("{scheme} connects without encryption, as its figures are meant: leave `tls` off"));
+    }
     if !job.inject.is_none() {
         return refused(format!("{scheme} is a ceiling, which nothing is to slow down: leave `inject` out"));
     }

@@ -176,7 +176,7 @@ async fn start(context: &Context, lines: &Lines) -> Result<Bench> {
     };
     let pool = job.pool.to_string();
     let turns = 1 + lines.count().div_ceil(job.pool);
-    let mut command = tool::command(TOOL, &context.config, options)?;
+    let mut command = tool::command(TOOL, context.address.config(), options)?;
     command.args(["-n", "-M", mode, "-c", &pool, "-j", &pool, "-t", &turns.to_string(), "-P", &PROGRESS.to_string()]);
     command.arg("-l").arg("--log-prefix").arg(log.path().join("log"));
     for variable in script::variables(job.pool, lines) {

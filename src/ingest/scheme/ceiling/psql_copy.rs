@@ -143,7 +143,7 @@ async fn render(context: &Context, control: &Client, lines: &Lines) -> Result<Ve
 impl Psql {
     /// Starts one and waits for its connection.
     async fn start(context: &Context) -> Result<Self> {
-        let mut command = tool::command(TOOL, &context.config, "-c client_min_messages=error")?;
+        let mut command = tool::command(TOOL, context.address.config(), "-c client_min_messages=error")?;
         command.args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--file", "-"]);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = tool::start(context, TOOL, &mut command)?;
