@@ -16,7 +16,7 @@ mod verify;
 pub use address::{Address, CONNECT_TIMEOUT};
 pub use encryption::encryption;
 pub use node::require_nodes;
-pub use schema::{Settled, empty, lock, rebuild, require_empty, settle};
+pub use schema::{REPLAY, Settled, empty, lock, rebuild, require_empty, settle};
 pub use settings::{
     FOREIGN_KEYS, checkpoints, clock, foreign_keys, max_connections, reset_settings, set_foreign_keys,
     set_synchronous_commit,

@@ -12,6 +12,9 @@ use tokio_postgres::Client;
 /// The tables of an ingest, children first, so that a drop in this order never meets a foreign key.
 const TABLES: [&str; 4] = ["data_element", "dictionary_item", "matrix", "geo_record"];
 
+/// Where the lines of a ceiling wait while it runs: one that was killed leaves it behind.
+pub const REPLAY: &str = "ingest_lab_replay";
+
 /// What `schema.sql` says, compiled in: no file to lose.
 const SCHEMA_SQL: &str = include_str!("../../schema.sql");
 
@@ -28,7 +31,7 @@ const LOCK_KEY: i64 = 0x69_6e_67_65_73_74;
 /// Returns (matrices, items) loaded.
 pub async fn rebuild(client: &mut Client) -> Result<(u64, u64)> {
     let transaction = client.transaction().await.context("begin the rebuild")?;
-    for table in TABLES.into_iter().chain([node::TABLE]) {
+    for table in TABLES.into_iter().chain([node::TABLE, REPLAY]) {
         transaction.batch_execute(&format!("DROP TABLE IF EXISTS {table} CASCADE")).await?;
     }
     transaction.batch_execute(SCHEMA_SQL).await.context("run schema.sql")?;

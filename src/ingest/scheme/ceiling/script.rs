@@ -13,7 +13,7 @@ use crate::model::{Commit, Protocol};
 use std::fmt::Write as _;
 
 /// Where the lines wait. Whoever empties it stops pgbench at each client's next line.
-pub(super) const TABLE: &str = "ingest_lab_replay";
+pub(super) use crate::db::REPLAY as TABLE;
 
 /// Held by the ingester until the clock starts; "replay" in ASCII.
 pub(super) const LOCK: i64 = 0x72_65_70_6c_61_79;

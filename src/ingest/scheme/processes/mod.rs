@@ -17,8 +17,8 @@ use crate::ingest::statement::together;
 use crate::ingest::stats::PhaseLog;
 use crate::ingest::worker::{self, Context, Ended, Message};
 use crate::model::Workload;
+use crate::wire::Event;
 use crate::wire::feed::Feed;
-use crate::wire::{Event, RunResult};
 use anyhow::{Result, anyhow, bail};
 use handout::Handout;
 use pipe::Pipe;
@@ -26,15 +26,12 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// What a child holds beyond what it works on, in records, or chunks of them.
 const AHEAD: usize = 1;
-
-/// How often a stop is looked for while a child is at a chunk of records: it may take seconds.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// Children that start and connect at the same time: a connect storm of hundreds of processes starves itself.
 const STARTING: usize = 32;
@@ -80,13 +77,9 @@ type Busy = Vec<Option<(Instant, Instant)>>;
 /// Ends a child that is through with everything.
 async fn end(mut pipe: Pipe, worker: usize, busy: Busy) -> Result<Ended> {
     pipe.send(&Feed::End).await?;
-    Ok(account(pipe.finish().await?, worker, busy))
-}
-
-/// What a child did.
-fn account(mut result: RunResult, worker: usize, busy: Busy) -> Ended {
+    let mut result = pipe.finish().await?;
     let acknowledged = std::mem::take(&mut result.acknowledged);
-    Ended { acknowledged, child: Some(worker::Child { worker, result: Box::new(result), busy }) }
+    Ok(Ended { acknowledged, child: Some(worker::Child { worker, result: Box::new(result), busy }) })
 }
 
 /// One child of an ingest from its start to its end.
@@ -95,9 +88,7 @@ async fn feed(context: &Context, worker: usize, starting: &Semaphore) -> Result<
     let mut busy = Vec::new();
     for (phase, queue) in &context.phases {
         let mut log = PhaseLog::default();
-        let chunk = together(context.manner(), *phase);
-        let ahead = chunk * (1 + AHEAD);
-        let mut looks = tokio::time::interval(LOOK);
+        let ahead = together(context.manner(), *phase) * (1 + AHEAD);
         let mut outstanding = 0;
         let mut begun = false;
         loop {
@@ -117,22 +108,12 @@ async fn feed(context: &Context, worker: usize, starting: &Semaphore) -> Result<
                 event = pipe.next(), if outstanding > 0 => {
                     outstanding -= done(context, worker, &mut log, &event?)?.min(outstanding);
                 }
-                _ = looks.tick(), if chunk > 1 && outstanding > 0 => if context.stopped() { break },
                 else => break,
             }
         }
         while outstanding > 0 {
-            if chunk > 1 && context.stopped() {
-                let result = pipe.stop(|event| done(context, worker, &mut log, event).map(drop)).await?;
-                busy.push(log.first_taken.zip(log.last_done));
-                context.tell(Message::PhaseDone(log));
-                return Ok(account(result, worker, busy));
-            }
-            tokio::select! {
-                biased;
-                event = pipe.next() => outstanding -= done(context, worker, &mut log, &event?)?.min(outstanding),
-                _ = looks.tick(), if chunk > 1 => {}
-            }
+            let event = pipe.next().await?;
+            outstanding -= done(context, worker, &mut log, &event)?.min(outstanding);
         }
         busy.push(log.first_taken.zip(log.last_done));
         context.tell(Message::PhaseDone(log));

@@ -9,8 +9,6 @@ use crate::wire::exit::{Exit, Failure};
 use crate::wire::feed::Feed;
 use crate::wire::{Event, Job, Line, RunResult};
 use anyhow::{Context as _, Result, anyhow, bail};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -140,25 +138,6 @@ impl Pipe {
         match self.child.wait().await {
             Ok(status) => Died(format!("a worker process died ({status}) without saying why")).into(),
             Err(error) => anyhow!("a worker process cannot be waited for: {error}"),
-        }
-    }
-
-    /// Has it finish the record that it is at and forget those behind, and gives its result; `heard` gets what it says
-    /// until then. It is asked as anybody asks an ingester.
-    pub(super) async fn stop(mut self, mut heard: impl FnMut(&Event) -> Result<()>) -> Result<RunResult> {
-        self.send(&Feed::End).await?; // nothing more to wait for
-        if let Some(process) = self.child.id() {
-            let asked = kill(Pid::from_raw(process.cast_signed()), Signal::SIGTERM);
-            asked.context("stop a worker process")?;
-        }
-        loop {
-            match self.next().await? {
-                Event::Finished { result } => {
-                    self.child.wait().await.context("wait for a worker process")?;
-                    return Ok(*result);
-                }
-                event => heard(&event)?,
-            }
         }
     }
 
