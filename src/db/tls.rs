@@ -36,16 +36,23 @@ pub(super) fn verified(authorities: &[u8]) -> Result<Connector> {
 
 /// Trusts whoever answers: nobody reads along, but it may be somebody else's database (libpq's `require`).
 pub(super) fn unverified() -> Result<Connector> {
-    let provider = Arc::new(ring::default_provider());
+    let provider = provider();
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let config = builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified(provider)));
     Ok(Connector::new(config.with_no_client_auth()))
 }
 
 fn trusting(roots: RootCertStore) -> Result<Connector> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = ClientConfig::builder_with_provider(provider());
     let config = builder.with_safe_default_protocol_versions()?.with_root_certificates(roots);
     Ok(Connector::new(config.with_no_client_auth()))
+}
+
+/// PostgreSQL agrees on keys over P-256 only, unless it is told to or newer than 17. Offered anything else first it asks
+/// once more, which is a round trip a connection.
+fn provider() -> Arc<CryptoProvider> {
+    let all = ring::default_provider();
+    Arc::new(CryptoProvider { kx_groups: vec![ring::kx_group::SECP256R1, ring::kx_group::X25519], ..all })
 }
 
 /// Takes any certificate, from somebody who has its key.
