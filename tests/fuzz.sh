@@ -22,7 +22,7 @@ unset CARGO_TARGET_DIR RUSTFLAGS
 export ASAN_OPTIONS=quarantine_size_mb=16:detect_leaks=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 broken=()
 for target in $targets; do
-  mkdir -p "fuzz/found/$target"
+  mkdir -p "fuzz/found/$target" "fuzz/regressions/$target" # git keeps no empty folder
   log=$(mktemp)
   if ! cargo +nightly fuzz run "$target" "fuzz/found/$target" "fuzz/corpus/$target" "fuzz/regressions/$target" -- \
       -max_total_time="$seconds" -timeout="$TIMEOUT" -rss_limit_mb="$MEMORY" -print_final_stats=1 >"$log" 2>&1; then

@@ -9,6 +9,8 @@
 
 mod census;
 mod crossing;
+#[cfg(test)]
+mod extremes;
 mod kernel;
 #[cfg(test)]
 mod seeds;

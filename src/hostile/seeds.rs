@@ -70,6 +70,13 @@ fn the_seeds_of_documents_are_written() {
     put("documents", "link", json(&testing::link()));
     let seen = Seen { doing: Doing::Io, wait: "IO:DataFileRead".into(), count: 3 };
     put("documents", "look", json(&Look { backends: vec![seen], ..Look::default() }));
+    let observed = &crate::report::testing::quick_of(1)[1];
+    put("documents", "an-observed-run", json(observed));
+    put(
+        "series",
+        "an-observed-run",
+        together(&[files(1, false)[0].clone(), (format!("{}.json", stem(observed)), json(observed))]),
+    );
     put("answer", "finished", events(&record));
     let entries = files(1, false).into_iter();
     let entries = entries.map(|(name, text)| Entry { name, contents: Contents::Bytes(text.into_bytes()) }).collect();

@@ -43,7 +43,8 @@ const COLUMNS: [Column; 25] = [
     ("lost_unasked_packets", |run| {
         let emulation = &run.conditions.link.as_ref()?.emulation;
         let ways = [&emulation.up, &emulation.down];
-        Some(ways.into_iter().flatten().filter_map(|way| way.dropped_unasked).sum::<u64>().to_string())
+        let lost = ways.into_iter().flatten().filter_map(|way| way.dropped_unasked);
+        Some(lost.fold(0, u64::saturating_add).to_string())
     }),
 ];
 

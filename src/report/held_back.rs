@@ -71,8 +71,10 @@ fn held(cell: &CellRuns<'_>, readings: Readings, names: &Names) -> Option<Held> 
             Some((all.first()?, all.last()?))
         })
         .collect();
-    let sum =
-        |of: fn(&Used) -> u64| -> u64 { ends.iter().map(|(first, last)| of(last).saturating_sub(of(first))).sum() };
+    let sum = |of: fn(&Used) -> u64| {
+        let passed = ends.iter().map(|(first, last)| of(last).saturating_sub(of(first)));
+        passed.fold(0, u64::saturating_add)
+    };
     let (throttled, periods) = (sum(|used| used.throttled_periods), sum(|used| used.periods));
     let part = throttled as f64 / periods.max(1) as f64;
     let seconds = Summary::of(ends.iter().map(|(first, last)| last.throttled - first.throttled))?.median;

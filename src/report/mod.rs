@@ -28,7 +28,7 @@ mod setup;
 mod table;
 mod terminal;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod then;

@@ -112,7 +112,7 @@ fn link(rtt: u64, cells: &[&CellRuns<'_>], names: &Names) -> Option<Fact> {
         .iter()
         .filter_map(|found| found.link.as_ref())
         .flat_map(|link| [&link.emulation.up, &link.emulation.down]);
-    let lost: u64 = ways.flatten().filter_map(|way| way.dropped_unasked).sum();
+    let lost = ways.flatten().filter_map(|way| way.dropped_unasked).fold(0, u64::saturating_add);
     let asked = if rtt == 0 { "no delay".to_owned() } else { format!("{} ms", units::milliseconds(rtt as f64)) };
     let text = format!(
         "asked {asked}, measured {} ms ({}), p99 up to {} ms; {} lost unasked",

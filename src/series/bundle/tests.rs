@@ -255,8 +255,11 @@ fn absurd_sizes_and_bombs_are_refused_before_they_are_unpacked() {
     let said = Hand::new().series(&huge).refusal();
     assert!(said.ends_with("more than such a file has"), "{said}");
     let mut many = manifest(&FILES);
-    let filed =
-        |number: usize| Filed { name: format!("forecast-{number:06}.json"), bytes: 200 << 20, sha256: String::new() };
+    let filed = |number: usize| Filed {
+        name: format!("run-{number:06}.events.jsonl"),
+        bytes: 200 << 20,
+        sha256: String::new(),
+    };
     many.files = [vec![many.files[0].clone()], (0..30).map(filed).collect(), many.files[1..].to_vec()].concat();
     assert!(Hand::new().series(&many).refusal().contains("bytes together"));
     many.files = [vec![many.files[0].clone()], (0..30_000).map(filed).collect(), many.files[1..].to_vec()].concat();
