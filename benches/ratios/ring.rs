@@ -211,6 +211,10 @@ impl Ring {
             seconds: way.seconds.filter(|_| phase == Phase::Data),
             child: false,
             inject: Inject::NONE,
+            progress: false,
+            resume: false,
+            retry: false,
+            mark: None,
             metrics: way.metrics,
         };
         let job = serde_json::to_string(&job)?;

@@ -297,6 +297,7 @@ impl<'a> Run<'a> {
             phase,
             records,
             rows,
+            skipped: 0,
             seconds,
             cpu: cpu::used().since(cpu_before),
             rates: Rates {

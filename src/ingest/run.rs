@@ -99,6 +99,7 @@ pub fn run(
         interrupted,
         interpreter_lock: false,
         lost,
+        retried: None,
         metrics: collector.run(&of_children).filter(|_| job.metrics),
     };
     if extras.verify && !job.child {

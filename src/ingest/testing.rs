@@ -28,5 +28,9 @@ pub fn job() -> Job {
         child: false,
         metrics: true,
         inject: Inject::NONE,
+        progress: false,
+        resume: false,
+        retry: false,
+        mark: None,
     }
 }

@@ -41,6 +41,9 @@ _FIELDS: tuple[tuple[str, type | tuple[type, ...], Any], ...] = (
     ("child", bool, False),
     ("metrics", bool, True),
     ("inject", str, "none"),
+    ("progress", bool, False),
+    ("resume", bool, False),
+    ("retry", bool, False),
 )
 
 
@@ -69,13 +72,17 @@ class Job:
     child: bool
     metrics: bool
     inject: str
+    progress: bool
+    resume: bool
+    retry: bool
 
     def public(self) -> dict[str, Any]:
-        """As a result carries it: without user, password and query, and without `inject`, which is none."""
+        """As a result carries it: without user, password and query, and without what it refuses."""
         fields = asdict(self)
         fields["dburl"] = place(self.dburl)
         fields["phases"] = list(self.phases)
-        del fields["inject"]
+        for name in ("inject", "progress", "resume", "retry"):
+            del fields[name]
         return fields
 
     @property
@@ -154,6 +161,9 @@ def _check(job: Job) -> None:
         raise _wrong("child is true: only the ingester's own children are told so")
     if job.inject != "none":
         raise not_supported("this program puts nothing in on purpose: ask for inject none")
+    for name in ("progress", "resume", "retry"):
+        if getattr(job, name):
+            raise not_supported(f"this program keeps no progress, so it cannot pick up what broke off: ask without {name}")
     if job.workload == "lookup":
         _check_lookup(job)
 

@@ -231,6 +231,10 @@ impl StackStage {
             child: false,
             metrics: true,
             inject: cell.inject,
+            progress: false,
+            resume: false,
+            retry: false,
+            mark: None,
         }
     }
 }
