@@ -80,6 +80,8 @@ fn the_lines_of_the_contract_load_and_are_numbered() {
         "queue-filled",
         "done",
         "rows",
+        "connection-lost",
+        "connection-back",
         "worker-lost",
         "finished",
         "failed",
@@ -202,4 +204,28 @@ fn the_worked_example_adds_up_to_what_the_program_computes() {
 fn the_citation_names_this_version() {
     let version = format!("\nversion: \"{}\"\n", env!("CARGO_PKG_VERSION"));
     assert!(include_str!("../CITATION.cff").contains(&version), "{version}");
+}
+
+#[test]
+fn what_a_crash_adds_to_a_job_and_a_result_is_explained_and_left_out_elsewhere() {
+    let mut job: Value = serde_json::from_str(example("job")).unwrap();
+    let mut result: Value = serde_json::from_str(example("result")).unwrap();
+    for field in ["progress", "resume", "retry"] {
+        job[field] = true.into();
+    }
+    result["phases"][0]["skipped"] = 7.into();
+    result["retried"] = serde_json::json!({
+        "reconnects": 1, "attempts": 3, "redone": 16, "found": 0, "longest_outage": 2.5
+    });
+    let loaded: Job = serde_json::from_value(job.clone()).unwrap();
+    assert!(loaded.check().is_ok() && serde_json::to_value(&loaded).unwrap() == job);
+    let loaded: RunResult = serde_json::from_value(result.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&loaded).unwrap(), result);
+    let retried = result["retried"].as_object().unwrap();
+    for field in ["progress", "resume", "retry", "mark", "skipped", "retried"]
+        .into_iter()
+        .chain(retried.keys().map(String::as_str))
+    {
+        assert!(CONTRACT.contains(&format!("`{field}`")), "{field}");
+    }
 }

@@ -212,6 +212,10 @@ impl Ring {
             child: false,
             tls: None,
             inject: Inject::NONE,
+            progress: false,
+            resume: false,
+            retry: false,
+            mark: None,
             metrics: way.metrics,
         };
         let job = serde_json::to_string(&job)?;

@@ -36,6 +36,10 @@ impl Progress {
                 rows_a_second(Some(*current)),
                 rows_a_second(Some(*average))
             ),
+            Event::ConnectionLost { worker, error } => format!("worker {worker} lost its connection: {error}"),
+            Event::ConnectionBack { worker, seconds, .. } => {
+                format!("worker {worker} is connected again after {} s", number(*seconds))
+            }
             Event::WorkerLost { worker, error } => format!("worker {worker} is lost: {error}"),
             Event::Started { .. } | Event::Finished { .. } | Event::Failed { .. } => return,
             Event::Done { .. } | Event::Rows { .. } => return, // for parents

@@ -3,10 +3,12 @@
 
 mod address;
 pub mod command;
+mod cure;
 mod encryption;
 pub mod geo;
 mod node;
 pub mod numeric;
+pub mod progress;
 mod schema;
 mod settings;
 mod spin;
@@ -14,9 +16,10 @@ mod tls;
 mod verify;
 
 pub use address::{Address, CONNECT_TIMEOUT};
+pub use cure::is_curable;
 pub use encryption::encryption;
 pub use node::require_nodes;
-pub use schema::{REPLAY, Settled, empty, lock, rebuild, require_empty, settle};
+pub use schema::{REPLAY, Settled, empty, lock, rebuild, require_empty, require_resumable, require_tables, settle};
 pub use settings::{
     FOREIGN_KEYS, checkpoints, clock, foreign_keys, max_connections, reset_settings, set_foreign_keys,
     set_synchronous_commit,
@@ -29,11 +32,16 @@ use crate::wire::DbUrl;
 use crate::wire::exit::{Exit, Failure};
 use anyhow::{Context, Result};
 use std::error::Error as _;
+use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 /// What the lab's own connections are called in `pg_stat_activity`.
 pub const CONTROL: &str = "ingest-lab control";
+
+/// How long a database may be away, for who asks again; and how often that is.
+const AWAY: Duration = Duration::from_secs(60);
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Opens a connection for the caller's own statements (never part of what is measured).
 /// Its protocol work runs as a task of the current tokio runtime.
@@ -51,6 +59,17 @@ pub async fn connect_as(url: &DbUrl, authority: Option<&str>) -> Result<Client> 
         }
     });
     Ok(client)
+}
+
+/// The same, once more for as long as the database is away: a server that crashed reads its log back.
+pub async fn connect_again(url: &DbUrl, authority: Option<&str>) -> Result<Client> {
+    let begun = Instant::now();
+    loop {
+        match connect_as(url, authority).await {
+            Err(_) if begun.elapsed() < AWAY => tokio::time::sleep(ASK_AGAIN).await,
+            outcome => return outcome,
+        }
+    }
 }
 
 /// A driver's error as a sentence with the remedy, and the exit code it leads to.

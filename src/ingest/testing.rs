@@ -29,5 +29,9 @@ pub fn job() -> Job {
         metrics: true,
         tls: None,
         inject: Inject::NONE,
+        progress: false,
+        resume: false,
+        retry: false,
+        mark: None,
     }
 }

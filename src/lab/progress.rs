@@ -69,8 +69,15 @@ impl Progress {
 
     /// The ingester said something.
     pub fn heard(&self, line: &Line) {
-        if let Event::WorkerLost { worker, error } = &line.event {
-            self.say(&format!("  worker {worker} is lost: {error}"));
+        match &line.event {
+            Event::WorkerLost { worker, error } => self.say(&format!("  worker {worker} is lost: {error}")),
+            Event::ConnectionLost { worker, error } => {
+                self.say(&format!("  worker {worker} lost its connection: {error}"));
+            }
+            Event::ConnectionBack { worker, seconds, .. } => {
+                self.say(&format!("  worker {worker} is connected again after {} s", units::number(*seconds)));
+            }
+            _ => {}
         }
         let Event::Progress { phase, rows, current, average, .. } = &line.event else { return };
         let text = format!(

@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod reader;
 pub mod record;
 mod result;
+mod retried;
 pub mod setup;
 pub mod spin;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub(crate) mod testing;
 pub mod watched;
 
 pub use result::{Acknowledged, Cpu, Interrupt, ItemTally, PhaseResult, Rates, RunResult, Steady, Verification};
+pub use retried::Retried;
 
 use crate::model::inject::Inject;
 use crate::model::{Commit, Phase, Protocol, Reader, Scheme, Statement, Workload};
@@ -117,6 +119,22 @@ pub struct Job {
     /// Work and waiting put in on purpose; absent where there is none.
     #[serde(default, skip_serializing_if = "Inject::is_none")]
     pub inject: Inject,
+    /// Whether each transaction also writes which records it holds, to the table `progress`: what makes an ingest
+    /// that broke off whole again. Not under `--commit auto`; a lookup writes nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub progress: bool,
+    /// Whether this run continues one that broke off: records that `progress` lists are skipped, and verified with
+    /// those it ingests. Needs `progress`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resume: bool,
+    /// Whether a connection that breaks is opened again, and what it was at is done again unless it is there. Of an
+    /// ingest it needs `progress`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retry: bool,
+    /// Set for a child of `processes`: the number under which its connection is known to the database, so that nobody
+    /// does its work again before that connection is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u32>,
 }
 
 fn on() -> bool {
@@ -171,12 +189,31 @@ impl Job {
             return Err("phases are out of order: geo goes before data, each once".into());
         }
         self.check_workload()?;
+        self.check_progress()?;
         match self.seconds {
             Some(seconds) if !(seconds > 0.0 && seconds <= 86_400.0) => {
                 Err(format!("seconds is {seconds}: it must be above 0 and at most 86400 (a day)"))
             }
             _ => Ok(()),
         }
+    }
+
+    /// What a crash leaves can be told from what it doesn't only where each transaction says what it holds.
+    fn check_progress(&self) -> Result<(), String> {
+        let census = self.workload == Workload::Census;
+        if !census && (self.progress || self.resume) {
+            return Err("a lookup writes nothing: there is no progress to keep, and nothing to resume".into());
+        }
+        if self.commit == Commit::Auto && self.resume {
+            return Err("--commit auto cannot be resumed: each row is a transaction of its own, and nobody can tell which rows of a record a crash left; ingest with --commit record or chunk".into());
+        }
+        if self.commit == Commit::Auto && census && (self.progress || self.retry) {
+            return Err("--commit auto cannot be retried: of a row whose answer never came nobody can tell whether it is there; use --commit record or chunk".into());
+        }
+        if census && !self.progress && (self.resume || self.retry) {
+            return Err("resume and retry need progress: without it nobody can tell what is there; set progress".into());
+        }
+        Ok(())
     }
 
     /// A lookup writes nothing and reads no file.
@@ -288,7 +325,23 @@ pub enum Event {
         #[serde(skip)]
         frame: Vec<u8>,
     },
-    /// A worker process died; the others do its work.
+    /// A worker's connection broke; it is being opened again.
+    ConnectionLost {
+        /// The worker's number, from 0.
+        worker: usize,
+        /// One sentence.
+        error: String,
+    },
+    /// A worker has a connection again.
+    ConnectionBack {
+        /// The worker's number, from 0.
+        worker: usize,
+        /// Seconds it was without.
+        seconds: f64,
+        /// How often it tried.
+        attempts: u64,
+    },
+    /// A worker process died; others do its work.
     WorkerLost {
         /// Its number, from 0.
         worker: usize,

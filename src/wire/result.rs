@@ -1,7 +1,7 @@
 //! The result of one run. It contains the configuration that produced it, and loads again.
 
-use super::Job;
 use super::metrics::{PhaseMetrics, RunMetrics};
+use super::{Job, Retried};
 use crate::model::Phase;
 use crate::model::checksum::Tally;
 use crate::model::lookup::Delivered;
@@ -20,7 +20,7 @@ pub struct RunResult {
     pub began: f64,
     /// Each phase that ran, in order.
     pub phases: Vec<PhaseResult>,
-    /// What the database confirmed.
+    /// What the database confirmed; of a resumed run also what `progress` listed when it began.
     pub acknowledged: Acknowledged,
     /// What was found in the database afterwards; absent where the lab verifies itself.
     pub verification: Option<Verification>,
@@ -37,6 +37,9 @@ pub struct RunResult {
     /// Worker processes that died on the way, a sentence each; others did their work. Absent where none did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
+    /// What broke on the way and was made good; absent where nothing did, or the job didn't ask for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried: Option<Retried>,
     /// What was measured outside the phases; absent where the job didn't ask for it, or the program can't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<RunMetrics>,
@@ -66,6 +69,9 @@ pub struct PhaseResult {
     pub records: u64,
     /// Rows acknowledged.
     pub rows: u64,
+    /// Records passed over because an earlier run had committed them; of a resumed run only.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skipped: u64,
     /// From the phase's start to its last acknowledgement, seconds.
     pub seconds: f64,
     /// Processor time of the ingester with its children during the phase.
@@ -75,6 +81,10 @@ pub struct PhaseResult {
     /// Where the time went; absent where the job didn't ask for it, or the program can't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Box<PhaseMetrics>>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Rows a second; absent where a part had no time to be measured.

@@ -33,11 +33,16 @@ pub(crate) fn result(cell: &Cell, rate: f64) -> RunResult {
         metrics: true,
         tls: None,
         inject: cell.inject,
+        progress: false,
+        resume: false,
+        retry: false,
+        mark: None,
     };
     let phase = |phase: Phase, rates: Rates| PhaseResult {
         phase,
         records: 40,
         rows: 8_880,
+        skipped: 0,
         seconds: 1.0,
         cpu: Cpu { user: 0.5, system: 0.05 },
         rates,
@@ -69,6 +74,7 @@ pub(crate) fn result(cell: &Cell, rate: f64) -> RunResult {
         interrupted: None,
         interpreter_lock: false,
         lost: Vec::new(),
+        retried: None,
         metrics: None,
     }
 }

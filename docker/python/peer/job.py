@@ -42,6 +42,9 @@ _FIELDS: tuple[tuple[str, type | tuple[type, ...], Any], ...] = (
     ("metrics", bool, True),
     ("tls", (str, type(None)), None),
     ("inject", str, "none"),
+    ("progress", bool, False),
+    ("resume", bool, False),
+    ("retry", bool, False),
 )
 
 
@@ -71,14 +74,18 @@ class Job:
     metrics: bool
     tls: str | None
     inject: str
+    progress: bool
+    resume: bool
+    retry: bool
 
     def public(self) -> dict[str, Any]:
-        """As a result carries it: without user, password and query, without `inject`, which is none, and without `tls`
-        where it is none."""
+        """As a result carries it: without user, password and query, without what it refuses, and without `tls` where it is
+        none."""
         fields = asdict(self)
         fields["dburl"] = place(self.dburl)
         fields["phases"] = list(self.phases)
-        del fields["inject"]
+        for name in ("inject", "progress", "resume", "retry"):
+            del fields[name]
         if self.tls is None:
             del fields["tls"]
         return fields
@@ -159,6 +166,9 @@ def _check(job: Job) -> None:
         raise _wrong("child is true: only the ingester's own children are told so")
     if job.inject != "none":
         raise not_supported("this program puts nothing in on purpose: ask for inject none")
+    for name in ("progress", "resume", "retry"):
+        if getattr(job, name):
+            raise not_supported(f"this program keeps no progress, so it cannot pick up what broke off: ask without {name}")
     if job.workload == "lookup":
         _check_lookup(job)
 

@@ -33,6 +33,8 @@ class Jobs(unittest.TestCase):
         self.assertIn("schema 2", self.refused(text(schema=2)))
         self.assertIn("child", self.refused(text(child=True)))
         self.assertIn("inject", self.refused(text(inject="spin=20us"), 3))
+        for name in ("progress", "resume", "retry"):
+            self.assertIn(f"without {name}", self.refused(text(**{name: True}), 3))
         self.assertIn("JSON", self.refused("{"))
         self.assertIn("JSON", self.refused("[]"))
 

@@ -155,6 +155,14 @@ struct RunArgs {
     /// Put in on purpose: spin=20us of CPU a row, sleep=5ms a line, read=2ms before each line is read
     #[arg(long, value_name = "WHAT", default_value_t)]
     inject: Inject,
+    /// Continue an ingest that broke off, with whatever scheme, statement and pool: skip the records that were
+    /// committed, do the others, verify all; under --commit record and chunk
+    #[arg(long, conflicts_with = "job")]
+    resume: bool,
+    /// Open a connection that breaks again, with pauses that grow, and do again what was not committed; under
+    /// --commit record and chunk, and in a lookup
+    #[arg(long, conflicts_with = "job")]
+    retry: bool,
     /// Write what each worker did first as a trace for Perfetto (ui.perfetto.dev) or chrome://tracing, 400,000
     /// operations at most; of `processes` what the parent did
     #[arg(long, value_name = "FILE", conflicts_with = "job")]
@@ -197,6 +205,9 @@ fn run(args: RunArgs) -> Result<Exit> {
         };
     }
     let json = args.json;
+    // Who can be resumed later is: it costs a row a transaction.
+    let keeps = args.scheme.program() == Program::Ingester;
+    let progress = args.workload == Workload::Census && args.commit != Commit::Auto && keeps;
     let job = Job {
         schema: SCHEMA,
         dburl: DbUrl(args.dburl.expect("clap requires it unless a job is given")),
@@ -220,6 +231,10 @@ fn run(args: RunArgs) -> Result<Exit> {
         metrics: !args.no_metrics,
         tls: None,
         inject: args.inject,
+        progress,
+        resume: args.resume,
+        retry: args.retry,
+        mark: None,
     };
     let extras = Extras { verify: true, trace: args.trace_out.as_deref() };
     if json { run_in_json(&job, extras) } else { run_for_people(&job, extras) }

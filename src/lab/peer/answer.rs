@@ -104,6 +104,9 @@ fn order(lines: &[&Line], job: &Job) -> Vec<String> {
             Event::Measured { phase, .. } => at.measured(*phase),
             Event::Done { .. } => Some("`done` is for children of the ingester only".to_owned()),
             Event::Rows { .. } => Some("`rows` is for children of the ingester only".to_owned()),
+            Event::ConnectionLost { .. } | Event::ConnectionBack { .. } => {
+                (!job.retry).then(|| "it opened a connection again, which the job didn't ask for".to_owned())
+            }
             Event::WorkerLost { error, .. } => Some(format!("it lost a worker: {error}")),
             Event::Finished { .. } | Event::Failed { .. } => None,
         };

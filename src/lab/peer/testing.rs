@@ -29,6 +29,10 @@ pub(super) fn job() -> Job {
         metrics: true,
         tls: None,
         inject: Default::default(),
+        progress: false,
+        resume: false,
+        retry: false,
+        mark: None,
     }
 }
 
@@ -62,6 +66,7 @@ fn result() -> RunResult {
                 phase: Phase::Geo,
                 records: 60,
                 rows: 60,
+                skipped: 0,
                 seconds: 0.1,
                 cpu: Cpu { user: 0.02, system: 0.0 },
                 rates: Rates::default(),
@@ -71,6 +76,7 @@ fn result() -> RunResult {
                 phase: Phase::Data,
                 records: 60,
                 rows: 13_320,
+                skipped: 0,
                 seconds: 4.0,
                 cpu: Cpu { user: 1.0, system: 0.5 },
                 rates: Rates { whole: Some(3_330.0), while_filling: Some(3_120.0), after: Some(3_400.0), steady },
@@ -84,6 +90,7 @@ fn result() -> RunResult {
         interrupted: None,
         interpreter_lock: false,
         lost: Vec::new(),
+        retried: None,
         metrics: None,
     }
 }

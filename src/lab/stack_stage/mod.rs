@@ -233,6 +233,10 @@ impl StackStage {
             metrics: true,
             tls: reach::trust(cell.tls, self.server().authority.as_deref())?,
             inject: cell.inject,
+            progress: false,
+            resume: false,
+            retry: false,
+            mark: None,
         })
     }
 }

@@ -34,12 +34,15 @@ impl Loader {
             messages: sender,
             delivery: Default::default(),
             stop: Arc::clone(&of.stop),
+            interrupt: Arc::clone(&of.interrupt),
+            mark: None,
+            earlier: None,
             telemetry: Telemetry::off(),
             hold: held,
             tools: Mutex::default(),
         };
         let stages = context.telemetry.task(0);
-        let bench = ready(&context, &stages, Session::driven(&context.address)).await?;
+        let bench = ready(&context, &stages, 0, Session::driven(&context.address)).await?;
         Ok(Self { context, stages, bench, messages })
     }
 

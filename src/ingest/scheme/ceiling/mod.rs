@@ -42,6 +42,9 @@ pub fn check(job: &Job) -> Result<()> {
     if job.workload != Workload::Census {
         return refused(format!("{scheme} inserts: ask for the workload census"));
     }
+    if job.progress || job.resume || job.retry {
+        return refused(format!("{scheme} keeps no progress: leave progress, resume and retry out"));
+    }
     if job.tls.is_some() {
         return refused(format!("{scheme} connects without encryption, as its figures are meant: leave `tls` off"));
     }
@@ -68,11 +71,10 @@ pub(super) fn start(context: &Arc<Context>) -> io::Result<Vec<JoinHandle<()>>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(vec![thread("ceiling".into(), Arc::clone(context), move |context| {
         // One account for all workers: the lines they did are told apart by the tool alone.
-        let all = runtime.block_on(run(context)).map(|acknowledged| Ended { acknowledged, child: None });
+        let all = runtime.block_on(run(context)).map(|acknowledged| Ended { acknowledged, ..Ended::default() });
         context.tell(Message::Ended(all));
         for _ in 1..context.job.pool {
-            let nothing = Ended { acknowledged: Acknowledged::default(), child: None };
-            context.tell(Message::Ended(Ok(nothing)));
+            context.tell(Message::Ended(Ok(Ended::default())));
         }
     })?])
 }
