@@ -139,7 +139,7 @@ impl Crashes {
             Crash::Backends => {
                 let some = 1 + self.below(5);
                 let sql = format!(
-                    "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE application_name = 'ingester' ORDER BY random() LIMIT {some}) AS some"
+                    "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE application_name = 'ingester' ORDER BY random() LIMIT {some}) AS few"
                 );
                 self.server.number(&sql);
             }
