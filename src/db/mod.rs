@@ -52,7 +52,11 @@ pub async fn connect(url: &DbUrl) -> Result<Client> {
 /// The same, encrypted where there is a certificate (PEM) to verify the database's by.
 pub async fn connect_as(url: &DbUrl, authority: Option<&str>) -> Result<Client> {
     let address = Address::of(url, authority, CONTROL)?;
-    let (client, connection) = address.connect().await.map_err(|error| explain(&error, url))?;
+    Ok(open(&address).await.map_err(|error| explain(&error, url))?)
+}
+
+async fn open(address: &Address) -> Result<Client, tokio_postgres::Error> {
+    let (client, connection) = address.connect().await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "the control connection ended");
@@ -63,11 +67,11 @@ pub async fn connect_as(url: &DbUrl, authority: Option<&str>) -> Result<Client> 
 
 /// The same, once more for as long as the database is away: a server that crashed reads its log back.
 pub async fn connect_again(url: &DbUrl, authority: Option<&str>) -> Result<Client> {
-    let begun = Instant::now();
+    let (address, begun) = (Address::of(url, authority, CONTROL)?, Instant::now());
     loop {
-        match connect_as(url, authority).await {
-            Err(_) if begun.elapsed() < AWAY => tokio::time::sleep(ASK_AGAIN).await,
-            outcome => return outcome,
+        match open(&address).await {
+            Err(error) if is_curable(&error) && begun.elapsed() < AWAY => tokio::time::sleep(ASK_AGAIN).await,
+            outcome => return Ok(outcome.map_err(|error| explain(&error, url))?),
         }
     }
 }

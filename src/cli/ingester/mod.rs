@@ -10,7 +10,7 @@ use crate::ingest::Extras;
 use crate::link::probe;
 use crate::model::inject::Inject;
 use crate::model::units::count;
-use crate::model::{Commit, Phase, Protocol, Reader, Scheme, Statement, Workload};
+use crate::model::{Commit, Phase, Program, Protocol, Reader, Scheme, Statement, Workload};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::{DbUrl, Event, Job, Line, RunResult, SCHEMA};
 use crate::{db, ingest};
