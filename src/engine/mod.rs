@@ -14,6 +14,7 @@ mod files;
 mod images;
 mod ingester;
 mod limits;
+mod listen;
 mod responder;
 mod saved;
 mod stack;
@@ -22,8 +23,9 @@ mod watcher;
 
 pub use answer::Ended;
 pub use data::{DataSet, DataVolume};
-pub use ingester::{GRACE, Left, Overdue, RunSpec, Said, Waiting};
+pub use ingester::{GRACE, Left, Overdue, RunSpec, Waiting};
 pub use limits::{Held, Limits};
+pub use listen::{Hearer, Said};
 pub use responder::Responder;
 pub use stack::{Container, Healthy, Network, Running, Stack};
 pub use watcher::Watcher;
@@ -141,7 +143,23 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 /// Turns an engine's refusal to do something into a sentence: `map_err(refused("start the ingester"))`.
 fn refused(what: impl Into<String>) -> impl FnOnce(bollard::errors::Error) -> anyhow::Error {
     let what = what.into();
-    move |error| Failure::new(Exit::Engine, format!("the container engine did not {what}: {}", sentence(&error))).into()
+    move |error| {
+        let message = format!("the container engine did not {what}: {}", sentence(&error));
+        let failure = if is_unreached(&error) { Failure::passing } else { Failure::new };
+        failure(Exit::Engine, message).into()
+    }
+}
+
+/// Whether the engine was not reached, or gone before it answered: it may be there again a moment later.
+fn is_unreached(error: &bollard::errors::Error) -> bool {
+    use bollard::errors::Error;
+    matches!(
+        error,
+        Error::HyperResponseError { .. }
+            | Error::HyperLegacyError { .. }
+            | Error::IOError { .. }
+            | Error::SocketNotFoundError(_)
+    )
 }
 
 /// What builds an image that isn't there.

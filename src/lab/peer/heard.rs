@@ -1,8 +1,9 @@
 //! Everything an image said and did in one run, and when, by the lab's clock.
 
-use crate::engine::{Left, Overdue, Said};
+use crate::engine::{Hearer, Left, Overdue, Said};
 use crate::model::Phase;
 use crate::wire::{Event, Line, RunResult};
+use anyhow::Result;
 use std::time::Instant;
 use tokio::sync::watch;
 
@@ -108,6 +109,10 @@ pub(in crate::lab) struct Recorder {
     heard: Heard,
     pending: Vec<u8>,
     complaints: Vec<u8>,
+    /// Bytes taken of standard output and of standard error.
+    taken: [usize; 2],
+    /// Bytes of both that come once more: they are let pass.
+    known: [usize; 2],
     /// Becomes true with the line that begins the data phase.
     data: watch::Sender<bool>,
 }
@@ -117,16 +122,24 @@ impl Recorder {
     pub(in crate::lab) fn begin() -> (Self, watch::Receiver<bool>) {
         let (data, began) = watch::channel(false);
         let heard = Heard::default();
-        (Self { began: Instant::now(), heard, pending: Vec::new(), complaints: Vec::new(), data }, began)
+        let began_now = Instant::now();
+        let (pending, complaints) = (Vec::new(), Vec::new());
+        (Self { began: began_now, heard, pending, complaints, taken: [0; 2], known: [0; 2], data }, began)
     }
 
     /// Takes what came just now.
-    pub(in crate::lab) fn take(&mut self, said: Said<'_>) {
+    fn note(&mut self, said: Said<'_>) {
         let arrived = self.began.elapsed().as_secs_f64();
-        let (bytes, into) = match said {
-            Said::Out(bytes) => (bytes, &mut self.pending),
-            Said::Err(bytes) => (bytes, &mut self.complaints),
+        let (bytes, of, into) = match said {
+            Said::Out(bytes) => (bytes, 0, &mut self.pending),
+            Said::Err(bytes) => (bytes, 1, &mut self.complaints),
+            // Of an image that is only tried nothing is believed, not even that its lines are numbered.
+            Said::Again => return self.known = self.taken,
         };
+        let known = self.known[of].min(bytes.len());
+        self.known[of] -= known;
+        let bytes = &bytes[known..];
+        self.taken[of] += bytes.len();
         if into.len() + bytes.len() > MOST {
             self.heard.cut = true;
             return;
@@ -161,18 +174,45 @@ impl Recorder {
     }
 }
 
+impl Hearer for Recorder {
+    fn take(&mut self, said: Said<'_>) -> Result<()> {
+        self.note(said);
+        Ok(())
+    }
+
+    fn is_whole(&self) -> bool {
+        let last = self.heard.lines.last().and_then(|line| serde_json::from_str::<Line>(&line.text).ok());
+        last.is_some_and(|line| matches!(line.event, Event::Finished { .. } | Event::Failed { .. }))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn a_stream_that_breaks_gives_each_byte_once() {
+        let (mut recorder, _) = Recorder::begin();
+        for said in [Said::Out("one\ntw\u{b5}".as_bytes()), Said::Err(b"h"), Said::Again, Said::Out(b"one\n")] {
+            recorder.note(said);
+        }
+        recorder.note(Said::Again);
+        for said in [Said::Err(b"hm"), Said::Out("one\ntw\u{b5}".as_bytes()), Said::Out(b"o\n")] {
+            recorder.note(said);
+        }
+        let heard = recorder.end(&Left::default(), None);
+        let texts: Vec<&str> = heard.lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!((texts, heard.complaints.as_str()), (vec!["one", "tw\u{b5}o"], "hm"));
+    }
+
+    #[test]
     fn lines_are_the_same_however_the_bytes_are_cut_and_the_data_phase_is_noticed() {
         let (mut recorder, data) = Recorder::begin();
-        recorder.take(Said::Out(br#"{"schema":1,"seq":0,"at":0.1,"event":"started","#));
-        recorder.take(Said::Err(b"hm"));
-        recorder.take(Said::Out(b"\"program\":\"p\"}\n\n{\"schema\":1,\"seq\":1,\"at\":0.1,"));
+        recorder.note(Said::Out(br#"{"schema":1,"seq":0,"at":0.1,"event":"started","#));
+        recorder.note(Said::Err(b"hm"));
+        recorder.note(Said::Out(b"\"program\":\"p\"}\n\n{\"schema\":1,\"seq\":1,\"at\":0.1,"));
         assert!(!*data.borrow());
-        recorder.take(Said::Out(b"\"event\":\"phase\",\"phase\":\"data\"}\nTraceback\nmore"));
+        recorder.note(Said::Out(b"\"event\":\"phase\",\"phase\":\"data\"}\nTraceback\nmore"));
         assert!(*data.borrow());
         let heard = recorder.end(&Left::default(), None);
         let (told, wrong) = heard.read();
