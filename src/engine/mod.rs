@@ -39,6 +39,9 @@ use std::time::Duration;
 /// How long the engine may take to answer a request.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
+/// How long it may take to say that it is there.
+const PING: Duration = Duration::from_secs(5);
+
 /// The oldest API the lab is tried with: Engine 20.10.
 const OLDEST_API: ClientVersion = ClientVersion { major_version: 1, minor_version: 41 };
 
@@ -110,6 +113,11 @@ impl Engine {
         }
         tracing::debug!(%address, %api, newest = %API_DEFAULT_VERSION, "connected to the container engine");
         Ok(Self { docker, address })
+    }
+
+    /// Whether it answers.
+    pub async fn is_there(&self) -> bool {
+        tokio::time::timeout(PING, self.docker.ping()).await.is_ok_and(|answer| answer.is_ok())
     }
 
     /// Where the engine is.
