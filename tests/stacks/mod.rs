@@ -11,7 +11,7 @@ use std::process::{Command as Process, Stdio};
 pub struct Stack {
     project: String,
     /// The images' tag.
-    tag: &'static str,
+    tag: String,
     /// Where its lab runs: results go here.
     pub folder: tempfile::TempDir,
 }
@@ -32,20 +32,26 @@ fn limit_of(id: &str) -> Option<String> {
     output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
 }
 
+/// The images' tag, unless a test asks for another.
+pub fn tag() -> String {
+    std::env::var("INGEST_LAB_TAG").unwrap_or_else(|_| "local".into())
+}
+
 /// The runs of a series, by its folder.
 pub fn recorded(series: &Path) -> Vec<RunRecord> {
     Folder::open(series.parent().unwrap(), &series.to_string_lossy()).unwrap().runs().unwrap()
 }
 
 impl Stack {
+    /// Of the images that are built here, or of those that INGEST_LAB_TAG names.
     pub fn up() -> Self {
-        Self::with("local")
+        Self::with(&tag())
     }
 
     /// Of images with another tag.
-    pub fn with(tag: &'static str) -> Self {
+    pub fn with(tag: &str) -> Self {
         let project = format!("ingest-lab-test-{tag}-{}", std::process::id());
-        let stack = Self { project, tag, folder: tempfile::tempdir().unwrap() };
+        let stack = Self { project, tag: tag.into(), folder: tempfile::tempdir().unwrap() };
         stack.script("up");
         stack
     }
@@ -53,7 +59,7 @@ impl Stack {
     fn script(&self, verb: &str) {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut script = Process::new(root.join("docker/stack.sh"));
-        script.arg(verb).env("INGEST_LAB_PROJECT", &self.project).env("INGEST_LAB_TAG", self.tag);
+        script.arg(verb).env("INGEST_LAB_PROJECT", &self.project).env("INGEST_LAB_TAG", &self.tag);
         let done = script.stderr(Stdio::inherit()).status().unwrap();
         assert!(done.success(), "stack.sh {verb}: build the images with `make images`");
     }
@@ -62,7 +68,7 @@ impl Stack {
     pub fn lab(&self, arguments: &[&str]) -> Process {
         let mut lab = Process::new(Command::cargo_bin("lab").unwrap().get_program());
         lab.args(arguments).current_dir(self.folder.path());
-        lab.env("INGEST_LAB_PROJECT", &self.project).env("INGEST_LAB_TAG", self.tag);
+        lab.env("INGEST_LAB_PROJECT", &self.project).env("INGEST_LAB_TAG", &self.tag);
         lab
     }
 
@@ -147,6 +153,13 @@ impl Stack {
         let all = docker(&["exec", link.trim(), "sh", "-c", show]);
         let lines = all.lines().filter(|line| !line.starts_with('#'));
         lines.map(|line| line.split(" [").next().unwrap()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// What the kernel says of the link's agent, as `/proc/PID/status`.
+    pub fn link_process(&self) -> String {
+        let filter = format!("label=ingest-lab.stack={}", self.project);
+        let link = docker(&["ps", "-q", "--filter", &filter, "--filter", "label=com.docker.compose.service=link"]);
+        docker(&["exec", link.trim(), "sh", "-c", "cat /proc/$(pidof -s link)/status"])
     }
 
     pub fn only_series(&self) -> String {
