@@ -25,7 +25,7 @@ const EXPERIMENT: &str = r#"
 question = "Does anything grow?"
 seed = 1
 blocks = 1000
-stop = { seconds = "1.5s", geo_records = 200, lines = 500 }
+stop = { seconds = "1.5s", geo_records = 500, lines = 500 }
 [[cells]]
 scheme = ["threads", "async"]
 statement = ["row"]
@@ -92,11 +92,14 @@ fn neither_the_lab_nor_the_link_grows() {
     let (whole, stack) = (minutes * 60.0, Stack::up());
     std::fs::write(stack.folder.path().join("soak.toml"), EXPERIMENT).unwrap();
     let mut lab = stack.lab(&["run", "soak.toml", "--yes"]);
-    let mut lab = lab.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let said = stack.folder.path().join("said.txt");
+    let mut lab = lab.stdout(Stdio::null()).stderr(std::fs::File::create(&said).unwrap()).spawn().unwrap();
     let (begun, mut of_lab, mut of_link) = (Instant::now(), Memory::default(), Memory::default());
     while begun.elapsed().as_secs_f64() < whole {
         std::thread::sleep(PAUSE);
-        assert!(lab.try_wait().unwrap().is_none(), "the series ended by itself: run it by hand to see why");
+        if let Some(status) = lab.try_wait().unwrap() {
+            panic!("the series ended by itself ({status}): {}", std::fs::read_to_string(&said).unwrap());
+        }
         let at = begun.elapsed().as_secs_f64();
         of_lab.note(at, &std::fs::read_to_string(format!("/proc/{}/status", lab.id())).unwrap());
         of_link.note(at, &stack.link_process());

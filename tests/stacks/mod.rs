@@ -155,11 +155,18 @@ impl Stack {
         lines.map(|line| line.split(" [").next().unwrap()).collect::<Vec<_>>().join("\n")
     }
 
-    /// What the kernel says of the link's agent, as `/proc/PID/status`.
+    /// What the kernel says of the link's agent, as `/proc/PID/status`. It is the first of its name: each question to it
+    /// is a process of that name, too.
     pub fn link_process(&self) -> String {
         let filter = format!("label=ingest-lab.stack={}", self.project);
         let link = docker(&["ps", "-q", "--filter", &filter, "--filter", "label=com.docker.compose.service=link"]);
-        docker(&["exec", link.trim(), "sh", "-c", "cat /proc/$(pidof -s link)/status"])
+        docker(&[
+            "exec",
+            link.trim(),
+            "sh",
+            "-c",
+            "cat /proc/$(pidof link | tr ' ' '\\n' | sort -n | head -n 1)/status",
+        ])
     }
 
     pub fn only_series(&self) -> String {
