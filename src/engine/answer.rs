@@ -1,6 +1,7 @@
 //! What an ingester answers, put together: its lines as they come, its last words, how it ended.
 
-use super::ingester::{GRACE, Left, Overdue, SILENCE, Said};
+use super::ingester::{GRACE, Left, Overdue, SILENCE};
+use super::listen::{Hearer, Said};
 use super::stack::indent;
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::reader::{BadLine, LineReader};
@@ -67,25 +68,8 @@ pub(super) struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     pub(super) fn new(heard: &'a mut (dyn FnMut(&Line) + 'a)) -> Self {
-        Self { lines: LineReader::default(), complaints: Complaints::default(), ended: Ended::default(), heard }
-    }
-
-    /// Takes the next bytes.
-    pub(super) fn take(&mut self, said: Said<'_>) -> Result<()> {
-        match said {
-            Said::Err(bytes) => self.complaints.push(bytes),
-            Said::Out(bytes) => {
-                for line in self.lines.push(bytes).map_err(|bad| self.unreadable(&bad))? {
-                    (self.heard)(&line);
-                    match line.event {
-                        Event::Finished { result } => self.ended.result = Some(result),
-                        Event::Failed { error, .. } => self.ended.failed = Some(error),
-                        _ => {}
-                    }
-                }
-            }
-        }
-        Ok(())
+        let (lines, complaints) = (LineReader::default(), Complaints::default());
+        Self { lines, complaints, ended: Ended::default(), heard }
     }
 
     /// All of it, once its container has left.
@@ -93,7 +77,7 @@ impl<'a> Answer<'a> {
         if let Some(overdue) = left.overdue {
             return Err(self.overdue(overdue));
         }
-        if self.ended.result.is_none() && self.ended.failed.is_none() {
+        if !self.is_whole() {
             self.lines.end().map_err(|bad| self.unreadable(&bad))?;
         }
         self.ended.complaints = self.complaints.text();
@@ -128,6 +112,33 @@ pub(crate) fn answered<'p>(pieces: impl Iterator<Item = Said<'p>>, left: &Left) 
         answer.take(piece)?;
     }
     answer.end(left)
+}
+
+impl Hearer for Answer<'_> {
+    fn take(&mut self, said: Said<'_>) -> Result<()> {
+        match said {
+            Said::Err(bytes) => self.complaints.push(bytes),
+            Said::Again => {
+                self.lines.again();
+                self.complaints = Complaints::default();
+            }
+            Said::Out(bytes) => {
+                for line in self.lines.push(bytes).map_err(|bad| self.unreadable(&bad))? {
+                    (self.heard)(&line);
+                    match line.event {
+                        Event::Finished { result } => self.ended.result = Some(result),
+                        Event::Failed { error, .. } => self.ended.failed = Some(error),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_whole(&self) -> bool {
+        self.ended.result.is_some() || self.ended.failed.is_some()
+    }
 }
 
 /// The last lines of standard error.
@@ -192,6 +203,28 @@ mod tests {
         let ended = Ended { code: 3, failed: Some("copy is not for processes".into()), ..Default::default() };
         let error = ended.result().unwrap_err();
         assert_eq!((error.exit, error.message.as_str()), (Exit::NotSupported, "copy is not for processes"));
+    }
+
+    #[test]
+    fn an_answer_whose_stream_breaks_is_heard_once() {
+        let event = |seq, event: &str| format!("{{\"schema\":1,\"seq\":{seq},\"at\":0.5,{event}}}\n");
+        let said = event(0, r#""event":"started","program":"p""#)
+            + &event(1, r#""event":"failed","error":"none left","code":5"#);
+        for cut in 0..=said.len() {
+            let mut seqs = Vec::new();
+            let mut heard = |line: &Line| seqs.push(line.seq);
+            let mut answer = Answer::new(&mut heard);
+            for said in [Said::Err(b"a\nb"), Said::Out(&said.as_bytes()[..cut]), Said::Again] {
+                answer.take(said).unwrap();
+            }
+            for said in [Said::Out(said.as_bytes()), Said::Err(b"a\nb\nc")] {
+                answer.take(said).unwrap();
+            }
+            assert!(answer.is_whole());
+            let ended = answer.end(&Left { code: 5, ..Default::default() }).unwrap();
+            assert_eq!((ended.failed.as_deref(), ended.complaints.as_str()), (Some("none left"), "a\nb\nc"));
+            assert_eq!(seqs, [0, 1], "cut at {cut}");
+        }
     }
 
     #[test]

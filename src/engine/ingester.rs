@@ -3,20 +3,19 @@
 use super::answer::{Answer, Ended};
 use super::confined::{confined, spoken_to};
 use super::data::{MOUNT, mount};
+use super::listen::{Hearer, Output};
 use super::{Container, DataVolume, Limits, Network, Stack, label, refused};
 use crate::model::Congestion;
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::{Job, Line};
 use anyhow::{Context, Result};
-use bollard::container::{AttachContainerResults, LogOutput};
+use bollard::container::AttachContainerResults;
 use bollard::models::{ContainerCreateBody, HostConfig, ResourcesUlimits};
 use bollard::query_parameters::{InspectContainerOptions, KillContainerOptionsBuilder};
-use futures_util::{Stream, StreamExt};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::time::Instant;
 
 /// Open files allowed: the largest pool, twice (a runtime's own descriptors a thread), and some.
 const OPEN_FILES: i64 = 4_096;
@@ -51,15 +50,6 @@ impl RunSpec {
     pub const DATA: &str = MOUNT;
 }
 
-/// What a container wrote, as it comes.
-#[derive(Debug, Clone, Copy)]
-pub enum Said<'a> {
-    /// On standard output.
-    Out(&'a [u8]),
-    /// On standard error.
-    Err(&'a [u8]),
-}
-
 /// How a container came to its end.
 #[derive(Debug, Clone, Default)]
 pub struct Left {
@@ -86,9 +76,6 @@ pub struct Waiting {
     output: Output,
     input: Pin<Box<dyn AsyncWrite + Send>>,
 }
-
-/// What a container says.
-type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>;
 
 impl Waiting {
     /// Its container: commands can be run in it beside the ingester.
@@ -122,20 +109,20 @@ impl Stack {
     ) -> Result<Ended> {
         let job = serde_json::to_vec(job).context("write the job")?;
         let mut answer = Answer::new(heard);
-        let left = self.attend(waiting, job, stop, &mut |said| answer.take(said)).await?;
+        let left = self.attend(waiting, job, stop, &mut answer).await?;
         answer.end(&left)
     }
 
-    /// The same with a job of any bytes, and an answer that nobody reads but `said`: an error of its own ends it.
+    /// The same with a job of any bytes, and an answer that nobody reads but the hearer: an error of its own ends it.
     pub async fn attend(
         &self,
         waiting: Waiting,
         job: Vec<u8>,
         stop: impl Future<Output = ()>,
-        said: &mut dyn FnMut(Said<'_>) -> Result<()>,
+        hearer: &mut dyn Hearer,
     ) -> Result<Left> {
         let Waiting { container, output, input } = waiting;
-        let left = self.drive(&container.id, output, input, job, stop, said).await;
+        let left = self.drive(&container.id, output, input, job, stop, hearer).await;
         let removed = self.remove(&container.id).await;
         let left = left?;
         removed?;
@@ -149,7 +136,7 @@ impl Stack {
         mut input: Pin<Box<dyn AsyncWrite + Send>>,
         mut job: Vec<u8>,
         stop: impl Future<Output = ()>,
-        said: &mut dyn FnMut(Said<'_>) -> Result<()>,
+        hearer: &mut dyn Hearer,
     ) -> Result<Left> {
         job.push(b'\n');
         // A peer may die before it has read its job: its own words say more than a broken pipe.
@@ -157,7 +144,7 @@ impl Stack {
         if let Err(error) = told {
             tracing::debug!(%error, "the ingester did not take its job");
         }
-        if let Some(overdue) = self.listen(id, output, stop, said).await? {
+        if let Some(overdue) = self.listen(id, output, stop, hearer).await? {
             return Ok(Left { code: -1, out_of_memory: false, overdue: Some(overdue) });
         }
         let state = self.engine.docker.inspect_container(id, None::<InspectContainerOptions>).await;
@@ -166,43 +153,7 @@ impl Stack {
         Ok(Left { code, out_of_memory, overdue: None })
     }
 
-    /// Listens until the container closes its output, which it does when it ends, or until it is overdue.
-    async fn listen(
-        &self,
-        id: &str,
-        mut output: Output,
-        stop: impl Future<Output = ()>,
-        said: &mut dyn FnMut(Said<'_>) -> Result<()>,
-    ) -> Result<Option<Overdue>> {
-        let mut stop = std::pin::pin!(stop);
-        let mut stopping = false;
-        let mut deadline = Instant::now() + SILENCE;
-        loop {
-            let piece = tokio::select! {
-                piece = output.next() => piece,
-                () = &mut stop, if !stopping => {
-                    stopping = true;
-                    deadline = Instant::now() + GRACE;
-                    self.signal(id, "SIGTERM").await?;
-                    continue;
-                }
-                () = tokio::time::sleep_until(deadline) => {
-                    return Ok(Some(if stopping { Overdue::Unstoppable } else { Overdue::Silent }));
-                }
-            };
-            match piece {
-                None => return Ok(None),
-                Some(Ok(LogOutput::StdErr { message })) => said(Said::Err(&message))?,
-                Some(Ok(message)) => said(Said::Out(&message.into_bytes()))?,
-                Some(Err(error)) => return Err(refused("pass on the ingester's output")(error)),
-            }
-            if !stopping {
-                deadline = Instant::now() + SILENCE;
-            }
-        }
-    }
-
-    async fn signal(&self, id: &str, signal: &str) -> Result<()> {
+    pub(super) async fn signal(&self, id: &str, signal: &str) -> Result<()> {
         let options = KillContainerOptionsBuilder::default().signal(signal).build();
         match self.engine.docker.kill_container(id, Some(options)).await {
             // It has just ended by itself.

@@ -14,6 +14,7 @@ mod files;
 mod images;
 mod ingester;
 mod limits;
+mod listen;
 mod responder;
 mod saved;
 mod stack;
@@ -23,8 +24,9 @@ mod watcher;
 pub use answer::Ended;
 pub(crate) use answer::answered;
 pub use data::{DataSet, DataVolume};
-pub use ingester::{GRACE, Left, Overdue, RunSpec, Said, Waiting};
+pub use ingester::{GRACE, Left, Overdue, RunSpec, Waiting};
 pub use limits::{Held, Limits};
+pub use listen::{Hearer, Said};
 pub use responder::Responder;
 pub(crate) use saved::names as names_in;
 pub use stack::{Container, Healthy, Network, Running, Stack};
@@ -38,6 +40,9 @@ use std::time::Duration;
 
 /// How long the engine may take to answer a request.
 const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How long it may take to say that it is there.
+const PING: Duration = Duration::from_secs(5);
 
 /// The oldest API the lab is tried with: Engine 20.10.
 const OLDEST_API: ClientVersion = ClientVersion { major_version: 1, minor_version: 41 };
@@ -112,6 +117,11 @@ impl Engine {
         Ok(Self { docker, address })
     }
 
+    /// Whether it answers.
+    pub async fn is_there(&self) -> bool {
+        tokio::time::timeout(PING, self.docker.ping()).await.is_ok_and(|answer| answer.is_ok())
+    }
+
     /// Where the engine is.
     pub fn address(&self) -> &str {
         &self.address
@@ -143,7 +153,23 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 /// Turns an engine's refusal to do something into a sentence: `map_err(refused("start the ingester"))`.
 fn refused(what: impl Into<String>) -> impl FnOnce(bollard::errors::Error) -> anyhow::Error {
     let what = what.into();
-    move |error| Failure::new(Exit::Engine, format!("the container engine did not {what}: {}", sentence(&error))).into()
+    move |error| {
+        let message = format!("the container engine did not {what}: {}", sentence(&error));
+        let failure = if is_unreached(&error) { Failure::passing } else { Failure::new };
+        failure(Exit::Engine, message).into()
+    }
+}
+
+/// Whether the engine was not reached, or gone before it answered: it may be there again a moment later.
+fn is_unreached(error: &bollard::errors::Error) -> bool {
+    use bollard::errors::Error;
+    matches!(
+        error,
+        Error::HyperResponseError { .. }
+            | Error::HyperLegacyError { .. }
+            | Error::IOError { .. }
+            | Error::SocketNotFoundError(_)
+    )
 }
 
 /// What builds an image that isn't there.

@@ -121,12 +121,17 @@ impl Stack {
 
     /// Puts it at rest again. Says whether it was running.
     pub async fn stop_service(&self, container: &Container) -> Result<bool> {
-        let running = self.inspect(container).await?.state.and_then(|state| state.running).unwrap_or(false);
+        let running = self.runs(container).await?;
         if running {
             let stopped = self.engine.docker.stop_container(&container.id, None::<StopContainerOptions>).await;
             stopped.map_err(refused(format!("stop the service {}", container.service)))?;
         }
         Ok(running)
+    }
+
+    /// Whether a service's container runs.
+    pub async fn runs(&self, container: &Container) -> Result<bool> {
+        Ok(self.inspect(container).await?.state.and_then(|state| state.running).unwrap_or(false))
     }
 
     /// Waits until a service's health check passes.

@@ -4,7 +4,7 @@
 use super::confined::{confined, spoken_to};
 use super::{Container, Stack, label, refused};
 use crate::wire::exit::{Exit, Failure};
-use crate::wire::watched::{Look, WatchJob};
+use crate::wire::watched::{Look, Share, WatchJob};
 use anyhow::{Context, Result};
 use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::models::HostConfig;
@@ -17,8 +17,9 @@ use tokio::task::JoinHandle;
 /// How long a watcher may take to end once its input is closed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Looks that are kept at most: hours at the lab's pace.
-const MOST_LOOKS: usize = 1_000_000;
+/// Looks that are kept of a run at most: a quarter of an hour at the lab's pace. Of a longer run every second one is
+/// kept, every fourth …: looks at random times are still that.
+const MOST_LOOKS: usize = 20_000;
 
 /// The longest look, and the most of complaints, that is kept, bytes: a look at 500 backends has some 100,000.
 const LONGEST: usize = 4 << 20;
@@ -50,20 +51,26 @@ impl Stack {
         Ok(Watcher { id, input, looks: tokio::spawn(collect(output)) })
     }
 
-    /// Ends a watcher; everything it saw.
+    /// Ends a watcher; what it saw, a share of it where that is much.
     pub async fn end_watch(&self, watcher: Watcher) -> Result<Vec<Look>> {
         let Watcher { id, mut input, looks } = watcher;
+        let early = looks.is_finished();
         let _ = input.shutdown().await; // it may have ended by itself: its words say why
         let seen = tokio::time::timeout(PATIENCE, looks).await;
         self.remove(&id).await?;
-        seen.context("the watcher did not end")?.context("read what the watcher saw")?
+        let looks = seen.context("the watcher did not end")?.context("read what the watcher saw")??;
+        if early {
+            let message = "the watcher's stream broke before the run's end: what it saw is not all there was to see";
+            return Err(Failure::new(Exit::Engine, message).into());
+        }
+        Ok(looks)
     }
 }
 
 async fn collect(
     mut output: impl StreamExt<Item = Result<LogOutput, bollard::errors::Error>> + Unpin,
 ) -> Result<Vec<Look>> {
-    let (mut looks, mut pending, mut complaints) = (Vec::new(), Vec::new(), String::new());
+    let (mut looks, mut pending, mut complaints) = (Share::of(MOST_LOOKS), Vec::new(), String::new());
     while let Some(piece) = output.next().await {
         match piece.map_err(refused("pass on the watcher's output"))? {
             LogOutput::StdErr { message } => complaints.push_str(&String::from_utf8_lossy(&message)),
@@ -74,13 +81,11 @@ async fn collect(
         }
         while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = pending.drain(..=end).collect();
-            if looks.len() < MOST_LOOKS {
-                looks.push(serde_json::from_slice(&line).context("read a look of the watcher")?);
-            }
+            looks.push(serde_json::from_slice(&line).context("read a look of the watcher")?);
         }
     }
     if complaints.is_empty() {
-        return Ok(looks);
+        return Ok(looks.kept);
     }
     Err(Failure::new(Exit::Engine, format!("the watcher said: {}", complaints.trim())).into())
 }

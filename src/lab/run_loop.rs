@@ -13,7 +13,7 @@ use crate::model::profiles::Profiles;
 use crate::report;
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::forecast::Forecast;
-use crate::wire::record::{Outcome, RunRecord};
+use crate::wire::record::{Conditions, Outcome, RunRecord};
 use crate::wire::{Line, SCHEMA};
 use anyhow::Result;
 use std::time::Instant;
@@ -39,7 +39,7 @@ pub struct Names {
     pub experiment: String,
 }
 
-/// Every run that was done, and why the series ended before its plan did, if it did.
+/// Every run that was done, as far as later ones ask for it, and why the series ended before its plan did, if it did.
 #[derive(Debug)]
 pub struct Played {
     /// The runs, in order; those of an earlier session first.
@@ -64,6 +64,22 @@ pub struct Player<'a, S, K> {
     pub budget: Option<f64>,
     /// What the cells' links mean.
     pub links: &'a Profiles,
+}
+
+/// What came of one attempt at a run.
+struct Tried {
+    record: RunRecord,
+    /// What ends the series because of it.
+    over: Option<anyhow::Error>,
+    /// The ground went from under it, and stands again: it is worth another attempt.
+    lost: bool,
+}
+
+/// The same without its record.
+struct Came {
+    outcome: Outcome,
+    over: Option<anyhow::Error>,
+    lost: bool,
 }
 
 impl<S: Stage, K: Keep> Player<'_, S, K> {
@@ -94,6 +110,7 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
                 break;
             }
             self.provisional(&steps, step, &played.records);
+            forget(&steps, step, &mut played.records);
         }
         self.progress.finish();
         let cut = self.stop.is_asked() && played.records.last().is_some_and(RunRecord::was_interrupted);
@@ -119,35 +136,30 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
         }
     }
 
-    /// One step: once, or twice where only the processor's speed was off.
+    /// One step: once, or twice where only the processor's speed was off, or the ground went from under it.
     async fn run(&mut self, step: &Step, records: &mut Vec<RunRecord>) -> Result<()> {
         let earlier = records.iter().filter(|record| record.run == step.run).count() as u32;
         for attempt in earlier + 1.. {
-            let record = self.attempt(step, attempt, records).await?;
+            let Tried { record, over, lost } = self.attempt(step, attempt, records).await?;
             self.keep.keep(&record)?;
             self.progress.ended(&record);
-            let over = fatal(&record.outcome);
-            let again = attempt == earlier + 1 && judge::only_processors(&record.invalid) && !self.stop.is_asked();
+            let again = lost || judge::only_processors(&record.invalid);
             records.push(record);
             if let Some(error) = over {
                 return Err(error);
             }
-            if !again {
+            if !again || attempt > earlier + 1 || self.stop.is_asked() {
                 break;
             }
         }
         Ok(())
     }
 
-    async fn attempt(&mut self, step: &Step, attempt: u32, before: &[RunRecord]) -> Result<RunRecord> {
+    async fn attempt(&mut self, step: &Step, attempt: u32, before: &[RunRecord]) -> Result<Tried> {
         let forecast = self.foretell(step, before)?;
-        let mut conditions = self.stage.prepare(step).await?;
-        let (progress, mut lines) = (&mut *self.progress, Vec::new());
-        let mut heard = |line: &Line| {
-            progress.heard(line);
-            lines.push(line.clone());
-        };
-        let outcome = self.stage.ingest(step, &mut conditions, self.stop, &mut heard).await?;
+        let (mut conditions, mut lines) = (Conditions::default(), Vec::new());
+        let came = self.on_stage(step, &mut conditions, &mut lines).await;
+        let Came { outcome, over, lost } = self.ground(came).await?;
         self.keep.hear(step.run, attempt, &lines)?;
         let mut record = RunRecord {
             schema: SCHEMA,
@@ -164,7 +176,39 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
             conditions,
         };
         record.invalid = judge::judge(&record, before);
-        Ok(record)
+        Ok(Tried { record, over, lost })
+    }
+
+    async fn on_stage(&mut self, step: &Step, conditions: &mut Conditions, lines: &mut Vec<Line>) -> Result<Outcome> {
+        self.stage.prepare(step, conditions).await?;
+        let progress = &*self.progress;
+        let mut heard = |line: &Line| {
+            progress.heard(line);
+            lines.push(line.clone());
+        };
+        self.stage.ingest(step, conditions, self.stop, &mut heard).await
+    }
+
+    /// Where a run failed: whether that was its own doing, or the ground went from under it. Then its record says so.
+    async fn ground(&mut self, came: Result<Outcome>) -> Result<Came> {
+        let (outcome, error) = match came {
+            Err(error) => (None, error),
+            Ok(outcome) => match fatal(&outcome) {
+                None => return Ok(Came { outcome, over: None, lost: false }),
+                Some(error) => (Some(outcome), error),
+            },
+        };
+        let progress = &*self.progress;
+        let stands = self.stage.recover(&error, self.stop, &|text| progress.say(text)).await;
+        let lost = |text| Outcome::Failed { error: text, code: Exit::Engine.code() };
+        match (stands, outcome) {
+            (Ok(None), None) => Err(error),
+            (Ok(None), Some(outcome)) => Ok(Came { outcome, over: Some(error), lost: false }),
+            (Ok(Some(happened)), _) => {
+                Ok(Came { outcome: lost(format!("{happened} ({error:#})")), over: None, lost: true })
+            }
+            (Err(gone), _) => Ok(Came { outcome: lost(format!("{error:#}")), over: Some(gone), lost: false }),
+        }
     }
 
     /// Before a cell's first run: what it is expected to do, kept before anything of it is measured.
@@ -187,6 +231,29 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
         let ends = |block: usize| steps.iter().rev().find(|s| s.block == block).is_some_and(|last| last == step);
         if step.block == 1 && ends(1) && steps.last().is_some_and(|last| last.block > 1) {
             self.progress.say(&format!("provisional, after one block:\n{}", report::provisional(records)));
+        }
+    }
+}
+
+/// Lets go what no later run asks for: the files have it, and hours of it would fill the memory. Looks are the most of it:
+/// none are needed once the first block has got its provisional answer. Forecasts are over when every cell has run once.
+fn forget(steps: &[Step], step: &Step, records: &mut [RunRecord]) {
+    let one_block = steps.last().is_some_and(|last| last.block == 1);
+    let all_ran = step.block > 1 || steps.iter().rev().find(|s| s.block == 1).is_some_and(|last| last == step);
+    if !one_block && !all_ran {
+        return;
+    }
+    for RunRecord { conditions, outcome, .. } in records {
+        conditions.observed.iter_mut().for_each(|observed| observed.looks = Vec::new());
+        if all_ran {
+            (conditions.observed, conditions.link, conditions.link_asked) = (None, None, None);
+            conditions.images = Vec::new();
+        }
+        let Outcome::Finished { result } = outcome else { continue };
+        result.acknowledged.items = Vec::new();
+        if all_ran {
+            result.metrics = None;
+            result.phases.iter_mut().for_each(|phase| phase.metrics = None);
         }
     }
 }

@@ -164,7 +164,9 @@ pub(super) async fn play(stack: &Stack, wanted: &Wanted, stop: &Stop) -> Result<
         budget: experiment.budget,
         links: &links,
     };
-    let played = player.play(&steps, records).await;
+    let mut played = player.play(&steps, records).await;
+    // While it played only what later runs need was kept in memory.
+    played.records = folder.runs()?;
     if let Some(noise) = Analysis::of(&played.records).noise {
         let setup = Setup { noise_floor: Some(noise.floor), ..folder.setup()? };
         folder.save_setup(&setup)?;
@@ -200,6 +202,9 @@ async fn begin(
     let setup = setup(stage).await?;
     if let Some(replay) = &wanted.replay {
         replay.state(stack, &setup).await?.iter().for_each(|sentence| progress.say(sentence));
+    }
+    if wanted.earlier.is_some() && !stack.labs().await?.is_empty() {
+        progress.say("this lab runs in a container of the engine: where the engine restarts the lab ends with it, and --resume goes on");
     }
     let (folder, records) = match &wanted.earlier {
         Some(folder) => (folder.clone(), same_setup(folder, &setup)?),

@@ -79,12 +79,24 @@ pub struct Failure {
     pub exit: Exit,
     /// One sentence: what, where, what to do.
     pub message: String,
+    /// Whether it may pass: a moment later the same may be done.
+    passes: bool,
 }
 
 impl Failure {
     /// A failure from its parts.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into() }
+        Self { exit, message: message.into(), passes: false }
+    }
+
+    /// A failure that may pass by itself, as where the other end is just starting.
+    pub fn passing(exit: Exit, message: impl Into<String>) -> Self {
+        Self { passes: true, ..Self::new(exit, message) }
+    }
+
+    /// Whether the first [`Failure`] in an error's chain may pass by itself.
+    pub fn passes(error: &anyhow::Error) -> bool {
+        error.chain().find_map(|cause| cause.downcast_ref::<Self>()).is_some_and(|failure| failure.passes)
     }
 
     /// The exit code an error leads to: that of the first [`Failure`] in its chain, else [`Exit::Failure`].

@@ -73,8 +73,10 @@ struct Head {
 pub struct LineReader {
     pending: Vec<u8>,
     lines: u64,
-    /// Bytes so far.
+    /// Bytes so far; of what comes again those that came again.
     bytes: u64,
+    /// Set while lines come that came before.
+    again: bool,
 }
 
 impl LineReader {
@@ -92,12 +94,19 @@ impl LineReader {
             let text = std::mem::take(&mut self.pending);
             self.require_short(text.len())?;
             if !text.trim_ascii().is_empty() {
-                lines.push(self.parse(&text)?);
+                lines.extend(self.parse(&text)?);
             }
         }
         self.pending.extend_from_slice(rest);
         self.require_short(self.pending.len())?;
         Ok(lines)
+    }
+
+    /// The stream broke, wherever it was: from here on its bytes come once more, from the first or a later one. Lines
+    /// that came before are let pass.
+    pub fn again(&mut self) {
+        self.pending.clear();
+        (self.again, self.bytes) = (true, 0);
     }
 
     /// Says whether the output ended where a line ends.
@@ -112,7 +121,8 @@ impl LineReader {
         if length > LONGEST_LINE { Err(BadLine::TooLong { number: self.lines + 1 }) } else { Ok(()) }
     }
 
-    fn parse(&mut self, text: &[u8]) -> Result<Line, BadLine> {
+    /// The line that a text is; none where it came before.
+    fn parse(&mut self, text: &[u8]) -> Result<Option<Line>, BadLine> {
         let number = self.lines + 1;
         let bad =
             |error: serde_json::Error| BadLine::NotAnEvent { number, cause: error.to_string(), text: beginning(text) };
@@ -121,14 +131,18 @@ impl LineReader {
             return Err(BadLine::TooNew { found: head.schema });
         }
         let line: Line = serde_json::from_slice(text).map_err(bad)?;
+        if self.again && line.seq < self.lines {
+            return Ok(None);
+        }
         if line.seq != self.lines {
             return Err(BadLine::Gap { expected: self.lines, found: line.seq });
         }
+        self.again = false;
         self.lines += 1;
         if self.lines > MOST_LINES {
             return Err(BadLine::TooMuch);
         }
-        Ok(line)
+        Ok(Some(line))
     }
 }
 
@@ -164,6 +178,55 @@ mod tests {
             prop_assert_eq!(lines.len(), 5);
             prop_assert!(reader.end().is_ok());
         }
+    }
+
+    fn text_of(lines: &[Line]) -> Vec<String> {
+        lines.iter().map(|line| serde_json::to_string(line).unwrap()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_stream_that_breaks_anywhere_and_comes_again_gives_the_same_lines_once_each(
+            cuts in proptest::collection::vec((0usize..2_000, 1usize..40), 0..6)
+        ) {
+            let event = |seq| Event::WorkerLost { worker: 1, error: format!("µ{seq}: ‘weg’ \u{1f4a5}") };
+            let wanted: Vec<Line> = (0..12).map(|seq| Line { schema: SCHEMA, seq, at: 0.5, event: event(seq) }).collect();
+            let text = text_of(&wanted).join("\n") + "\n";
+            let mut reader = LineReader::default();
+            let mut lines = Vec::new();
+            for (cut, piece) in cuts {
+                // Cut in the middle of a line, of a character, before the first byte or after the last.
+                for bytes in text.as_bytes()[..cut.min(text.len())].chunks(piece) {
+                    lines.extend(reader.push(bytes).unwrap());
+                }
+                reader.again();
+            }
+            lines.extend(reader.push(text.as_bytes()).unwrap());
+            prop_assert!(reader.end().is_ok());
+            prop_assert_eq!(text_of(&lines), text_of(&wanted));
+        }
+    }
+
+    #[test]
+    fn a_log_that_kept_too_little_leaves_a_gap_and_says_so() {
+        let mut reader = LineReader::default();
+        reader.push((json(0) + &json(1)).as_bytes()).unwrap();
+        reader.again();
+        assert_eq!(reader.push((json(1) + &json(2)).as_bytes()).unwrap().len(), 1, "the first was turned over");
+        reader.again();
+        assert_eq!(reader.push(json(4).as_bytes()), Err(BadLine::Gap { expected: 3, found: 4 }));
+    }
+
+    #[test]
+    fn a_line_that_comes_twice_without_reason_is_noticed() {
+        let mut reader = LineReader::default();
+        reader.push((json(0) + &json(1)).as_bytes()).unwrap();
+        assert_eq!(reader.push(json(1).as_bytes()), Err(BadLine::Gap { expected: 2, found: 1 }));
+        let mut reader = LineReader::default();
+        reader.push(json(0).as_bytes()).unwrap();
+        reader.again();
+        reader.push((json(0) + &json(1)).as_bytes()).unwrap();
+        assert_eq!(reader.push(json(0).as_bytes()), Err(BadLine::Gap { expected: 2, found: 0 }));
     }
 
     #[test]

@@ -164,6 +164,42 @@ pub struct Wal {
     pub sync_seconds: f64,
 }
 
+/// An even share of what comes, bounded however much that is: when there is no room left every second one goes, and of
+/// what comes from then on every second is kept, then every fourth …
+#[derive(Debug)]
+pub struct Share<T> {
+    /// What is kept, in the order it came.
+    pub kept: Vec<T>,
+    most: usize,
+    came: usize,
+    every: usize,
+}
+
+impl<T> Share<T> {
+    /// So many at most.
+    pub fn of(most: usize) -> Self {
+        Self { kept: Vec::new(), most, came: 0, every: 1 }
+    }
+
+    /// Takes what came.
+    pub fn push(&mut self, one: T) {
+        if self.came.is_multiple_of(self.every) {
+            if self.kept.len() >= self.most {
+                let mut number = 0_usize;
+                self.kept.retain(|_| {
+                    number += 1;
+                    !number.is_multiple_of(2)
+                });
+                self.every *= 2;
+            }
+            if self.came.is_multiple_of(self.every) {
+                self.kept.push(one);
+            }
+        }
+        self.came += 1;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,5 +209,17 @@ mod tests {
         let found = |plain, encrypted| Encryption { plain, encrypted, ..Default::default() }.found();
         assert_eq!((found(0, 15).as_str(), found(15, 0).as_str()), ("on", "off"));
         assert_eq!((found(1, 14).as_str(), found(0, 0).as_str()), ("on 14 of 15 connections", "on no connection"));
+    }
+
+    #[test]
+    fn of_much_an_even_share_is_kept_and_of_little_everything() {
+        for came in 0..1_000 {
+            let mut share = Share::of(8);
+            (0..came).for_each(|one| share.push(one));
+            let kept = share.kept;
+            assert!(kept.len() <= 8 && kept.len() >= came.min(5), "{came}: {kept:?}");
+            let step = kept.get(1).copied().unwrap_or(1);
+            assert!(kept.iter().enumerate().all(|(at, one)| *one == at * step), "{came}: {kept:?}");
+        }
     }
 }

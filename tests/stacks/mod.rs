@@ -32,15 +32,20 @@ fn limit_of(id: &str) -> Option<String> {
     output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
 }
 
+/// The images' tag, unless a test asks for another.
+pub fn tag() -> String {
+    std::env::var("INGEST_LAB_TAG").unwrap_or_else(|_| "local".into())
+}
+
 /// The runs of a series, by its folder.
 pub fn recorded(series: &Path) -> Vec<RunRecord> {
     Folder::open(series.parent().unwrap(), &series.to_string_lossy()).unwrap().runs().unwrap()
 }
 
 impl Stack {
-    /// Of the images that `INGEST_LAB_TAG` names, as `make` has it.
+    /// Of the images that are built here, or of those that INGEST_LAB_TAG names.
     pub fn up() -> Self {
-        Self::with(&std::env::var("INGEST_LAB_TAG").unwrap_or_else(|_| "local".into()))
+        Self::with(&tag())
     }
 
     /// Of images with another tag.
@@ -159,6 +164,20 @@ impl Stack {
         let all = docker(&["exec", link.trim(), "sh", "-c", show]);
         let lines = all.lines().filter(|line| !line.starts_with('#'));
         lines.map(|line| line.split(" [").next().unwrap()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// What the kernel says of the link's agent, as `/proc/PID/status`. It is the first of its name: each question to it
+    /// is a process of that name, too.
+    pub fn link_process(&self) -> String {
+        let filter = format!("label=ingest-lab.stack={}", self.project);
+        let link = docker(&["ps", "-q", "--filter", &filter, "--filter", "label=com.docker.compose.service=link"]);
+        docker(&[
+            "exec",
+            link.trim(),
+            "sh",
+            "-c",
+            "cat /proc/$(pidof link | tr ' ' '\\n' | sort -n | head -n 1)/status",
+        ])
     }
 
     pub fn only_series(&self) -> String {

@@ -1,9 +1,10 @@
 //! Everything an image said and did in one run, and when, by the lab's clock.
 
-use crate::engine::{Left, Overdue, Said};
+use crate::engine::{Hearer, Left, Overdue, Said};
 use crate::model::Phase;
 use crate::wire::reader::LONGEST_LINE;
 use crate::wire::{Event, Line, RunResult};
+use anyhow::Result;
 use std::time::Instant;
 use tokio::sync::watch;
 
@@ -115,6 +116,10 @@ pub(in crate::lab) struct Recorder {
     complaints: Vec<u8>,
     /// Bytes that are kept.
     kept: usize,
+    /// Bytes taken of standard output and of standard error.
+    taken: [usize; 2],
+    /// Bytes of both that come once more: they are let pass.
+    known: [usize; 2],
     /// Becomes true with the line that begins the data phase.
     data: watch::Sender<bool>,
 }
@@ -125,13 +130,23 @@ impl Recorder {
         let (data, began) = watch::channel(false);
         let heard = Heard::default();
         let (pending, complaints) = (Vec::new(), Vec::new());
-        (Self { began: Instant::now(), heard, pending, complaints, kept: 0, data }, began)
+        let (taken, known) = ([0; 2], [0; 2]);
+        (Self { began: Instant::now(), heard, pending, complaints, kept: 0, taken, known, data }, began)
     }
 
     /// Takes what came just now.
-    pub(in crate::lab) fn take(&mut self, said: Said<'_>) {
+    fn note(&mut self, said: Said<'_>) {
         let arrived = self.began.elapsed().as_secs_f64();
-        let (Said::Out(bytes) | Said::Err(bytes)) = said;
+        let (bytes, of) = match said {
+            Said::Out(bytes) => (bytes, 0),
+            Said::Err(bytes) => (bytes, 1),
+            // Of an image that is only tried nothing is believed, not even that its lines are numbered.
+            Said::Again => return self.known = self.taken,
+        };
+        let known = self.known[of].min(bytes.len());
+        self.known[of] -= known;
+        let bytes = &bytes[known..];
+        self.taken[of] += bytes.len();
         self.kept += bytes.len();
         self.heard.cut |= self.kept > MOST;
         if self.heard.cut {
@@ -180,8 +195,20 @@ impl Recorder {
 /// What is wrong with the lines of an answer that has come already, piece by piece.
 pub(crate) fn heard<'p>(pieces: impl Iterator<Item = Said<'p>>, left: &Left) -> Vec<String> {
     let (mut recorder, _) = Recorder::begin();
-    pieces.for_each(|piece| recorder.take(piece));
+    pieces.for_each(|piece| recorder.note(piece));
     recorder.end(left, None).read().1
+}
+
+impl Hearer for Recorder {
+    fn take(&mut self, said: Said<'_>) -> Result<()> {
+        self.note(said);
+        Ok(())
+    }
+
+    fn is_whole(&self) -> bool {
+        let last = self.heard.lines.last().and_then(|line| serde_json::from_str::<Line>(&line.text).ok());
+        last.is_some_and(|line| matches!(line.event, Event::Finished { .. } | Event::Failed { .. }))
+    }
 }
 
 #[cfg(test)]
@@ -189,13 +216,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_stream_that_breaks_gives_each_byte_once() {
+        let (mut recorder, _) = Recorder::begin();
+        for said in [Said::Out("one\ntw\u{b5}".as_bytes()), Said::Err(b"h"), Said::Again, Said::Out(b"one\n")] {
+            recorder.note(said);
+        }
+        recorder.note(Said::Again);
+        for said in [Said::Err(b"hm"), Said::Out("one\ntw\u{b5}".as_bytes()), Said::Out(b"o\n")] {
+            recorder.note(said);
+        }
+        let heard = recorder.end(&Left::default(), None);
+        let texts: Vec<&str> = heard.lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!((texts, heard.complaints.as_str()), (vec!["one", "tw\u{b5}o"], "hm"));
+    }
+
+    #[test]
     fn lines_are_the_same_however_the_bytes_are_cut_and_the_data_phase_is_noticed() {
         let (mut recorder, data) = Recorder::begin();
-        recorder.take(Said::Out(br#"{"schema":1,"seq":0,"at":0.1,"event":"started","#));
-        recorder.take(Said::Err(b"hm"));
-        recorder.take(Said::Out(b"\"program\":\"p\"}\n\n{\"schema\":1,\"seq\":1,\"at\":0.1,"));
+        recorder.note(Said::Out(br#"{"schema":1,"seq":0,"at":0.1,"event":"started","#));
+        recorder.note(Said::Err(b"hm"));
+        recorder.note(Said::Out(b"\"program\":\"p\"}\n\n{\"schema\":1,\"seq\":1,\"at\":0.1,"));
         assert!(!*data.borrow());
-        recorder.take(Said::Out(b"\"event\":\"phase\",\"phase\":\"data\"}\nTraceback\nmore"));
+        recorder.note(Said::Out(b"\"event\":\"phase\",\"phase\":\"data\"}\nTraceback\nmore"));
         assert!(*data.borrow());
         let heard = recorder.end(&Left::default(), None);
         let (told, wrong) = heard.read();

@@ -5,7 +5,7 @@ use super::super::stop::Asked;
 use super::super::testing::experiment;
 use super::*;
 use crate::model::Part;
-use crate::wire::conditions::{Conditions, CpuCheck};
+use crate::wire::conditions::CpuCheck;
 use crate::wire::testing::{result, wrong};
 use crate::wire::{Event, Interrupt, Line};
 use std::sync::{Arc, Mutex};
@@ -33,6 +33,12 @@ enum Special {
     CannotPrepare,
     CtrlC,
     SlowOnce,
+    /// The engine goes while it runs, so many times in a row.
+    EngineGone(usize),
+    /// The ingester of that run dies with the engine, and has said so.
+    EngineRestarts,
+    /// The engine goes and doesn't come back.
+    GoneForGood,
 }
 
 impl Fake {
@@ -42,7 +48,7 @@ impl Fake {
 }
 
 impl Stage for Fake {
-    async fn prepare(&mut self, step: &Step) -> Result<Conditions> {
+    async fn prepare(&mut self, step: &Step, conditions: &mut Conditions) -> Result<()> {
         note(&self.diary, format!("prepare {}", step.cell.scheme));
         if matches!(self.special, Some((0, Special::CannotPrepare))) {
             return Err(Failure::new(Exit::Database, "the database is gone").into());
@@ -52,7 +58,8 @@ impl Stage for Fake {
             client.work = 2e-5;
             self.special = None;
         }
-        Ok(Conditions { client: Some(client), ..Default::default() })
+        conditions.client = Some(client);
+        Ok(())
     }
 
     async fn ingest(
@@ -68,6 +75,10 @@ impl Stage for Fake {
         Ok(match self.special(step.run) {
             Some(Special::NotSupported) => failed(Exit::NotSupported),
             Some(Special::Breaks) => failed(Exit::Database),
+            Some(Special::EngineRestarts) => failed(Exit::Database),
+            Some(Special::EngineGone(_) | Special::GoneForGood) => {
+                return Err(Failure::passing(Exit::Engine, "connection refused").into());
+            }
             Some(Special::Unverified) => {
                 let mut result = result(&step.cell, 9_000.0);
                 result.verification = Some(wrong());
@@ -82,6 +93,21 @@ impl Stage for Fake {
             }
             _ => Outcome::Finished { result: Box::new(result(&step.cell, 9_000.0)) },
         })
+    }
+
+    async fn recover(&mut self, error: &anyhow::Error, _stop: &Stop, _say: &dyn Fn(&str)) -> Result<Option<String>> {
+        note(&self.diary, format!("recover from {error}"));
+        let (run, again) = match self.special.take() {
+            Some((run, Special::EngineGone(times))) => (run, times - 1),
+            Some((_, Special::EngineRestarts)) => return Ok(Some("the engine restarted".into())),
+            Some((_, Special::GoneForGood)) => return Err(Failure::new(Exit::Engine, "it did not come back").into()),
+            other => {
+                self.special = other;
+                return Ok(None);
+            }
+        };
+        self.special = (again > 0).then_some((run, Special::EngineGone(again)));
+        Ok(Some("the engine was away".into()))
     }
 
     async fn restore(&mut self) -> Result<()> {
@@ -214,4 +240,52 @@ async fn what_cannot_be_prepared_is_restored_all_the_same() {
     assert_eq!(exit(&played), Some(Exit::Database));
     assert!(played.records.is_empty());
     assert_eq!(diary.last().unwrap(), "restore");
+}
+
+#[tokio::test]
+async fn a_run_whose_engine_goes_is_kept_does_not_count_and_is_done_once_more() {
+    let (played, diary) = play_with(Some((3, Special::EngineGone(1)))).await;
+    assert!(played.error.is_none(), "{:?}", played.error);
+    assert_eq!(saved(&diary), ["0", "1", "2", "3", "3", "4", "5", "6"]);
+    let third: Vec<_> = played.records.iter().filter(|record| record.run == 3).collect();
+    assert_eq!(third[0].invalid, ["the engine was away (connection refused)"]);
+    assert!(third[0].conditions.client.is_some(), "what was found until then is kept");
+    assert_eq!((third[1].attempt, third[1].is_valid()), (2, true));
+    assert!(diary.contains(&"hear 3, attempt 1: 1".to_owned()), "what it had said is kept: {diary:?}");
+}
+
+#[tokio::test]
+async fn a_run_whose_engine_goes_twice_is_left_and_the_series_goes_on() {
+    let (played, diary) = play_with(Some((3, Special::EngineGone(2)))).await;
+    assert!(played.error.is_none(), "{:?}", played.error);
+    assert_eq!(saved(&diary), ["0", "1", "2", "3", "3", "4", "5", "6"]);
+    assert_eq!(played.records.iter().filter(|record| record.is_valid()).count(), 5);
+    let (second, diary) = play_on(None, played.records).await;
+    assert!(second.error.is_none());
+    assert_eq!(saved(&diary), ["3"], "a resumed series does it");
+}
+
+#[tokio::test]
+async fn an_ingester_that_fails_because_its_engine_restarts_is_no_failure_of_its_own() {
+    let (played, _) = play_with(Some((3, Special::EngineRestarts))).await;
+    assert!(played.error.is_none(), "{:?}", played.error);
+    assert_eq!(played.records[3].invalid, ["the engine restarted (run 3 failed)"]);
+    assert!(played.records[4].is_valid());
+}
+
+#[tokio::test]
+async fn an_engine_that_is_gone_for_good_ends_the_series_with_what_it_has() {
+    let (played, diary) = play_with(Some((3, Special::GoneForGood))).await;
+    assert_eq!(exit(&played), Some(Exit::Engine));
+    assert_eq!(played.error.unwrap().to_string(), "it did not come back");
+    assert_eq!(diary[diary.len() - 2..], ["save 3", "restore"]);
+    assert_eq!(played.records[3].invalid, ["connection refused"]);
+}
+
+#[tokio::test]
+async fn of_runs_that_are_saved_only_what_later_ones_need_stays_in_memory() {
+    let (played, _) = play_with(None).await;
+    let items = |record: &RunRecord| record.result().unwrap().acknowledged.items.len();
+    assert!(played.records.iter().all(|record| items(record) == 0 && record.conditions.observed.is_none()));
+    assert!(played.records.iter().all(|record| record.conditions.client.is_some()), "its speed is asked for");
 }

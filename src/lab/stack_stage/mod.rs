@@ -7,6 +7,7 @@ mod observe;
 mod path;
 mod peer;
 mod reach;
+mod recover;
 mod server;
 mod theory;
 mod tidy;
@@ -129,9 +130,7 @@ impl StackStage {
         self.conditions.machine = self.machine().await?;
         self.conditions.data.clone_from(&data.checksum);
         self.conditions.link = Some(self.link_status().await?);
-        let database = self.stack.network("database").await?;
-        let others = self.places(Placement::Shared)?.others;
-        let responder = self.stack.start_responder(&database, &others.to_string()).await?;
+        let responder = self.respond().await?;
         self.series = Some(Series { name: name.into(), data, responder });
         Ok(())
     }
@@ -242,10 +241,10 @@ impl StackStage {
 }
 
 impl Stage for StackStage {
-    async fn prepare(&mut self, step: &Step) -> Result<Conditions> {
+    async fn prepare(&mut self, step: &Step, conditions: &mut Conditions) -> Result<()> {
         let begun = Instant::now();
         let cell = &step.cell;
-        let mut conditions = self.conditions.clone();
+        conditions.clone_from(&self.conditions);
         self.use_storage(cell.storage).await?;
         let control = &self.server().control;
         db::empty(control).await?;
@@ -267,7 +266,7 @@ impl Stage for StackStage {
         // After settling: a vacuum at a quarter of a processor would take its time.
         conditions.database = Some(self.limit_database(cell.db_cpus, &places.database).await?);
         conditions.own_time.calibrate = begun.elapsed().as_secs_f64() - conditions.own_time.prepare;
-        Ok(conditions)
+        Ok(())
     }
 
     async fn ingest(
@@ -302,6 +301,10 @@ impl Stage for StackStage {
         result.verification = Some(db::verify(&self.server().control, &result.acknowledged, with_geo).await?);
         conditions.own_time.verify = verifying.elapsed().as_secs_f64();
         Ok(Outcome::Finished { result })
+    }
+
+    async fn recover(&mut self, error: &anyhow::Error, stop: &Stop, say: &dyn Fn(&str)) -> Result<Option<String>> {
+        self.stand_again(error, stop, say).await
     }
 
     async fn restore(&mut self) -> Result<()> {

@@ -8,7 +8,7 @@ use crate::lab::plan::Step;
 use crate::lab::stop::Stop;
 use crate::model::Phase;
 use crate::model::clock;
-use crate::wire::watched::{Observed, WatchJob};
+use crate::wire::watched::{Observed, Share, Used, WatchJob};
 use crate::wire::{Event, Job, Line};
 use anyhow::Result;
 use std::convert::Infallible;
@@ -21,6 +21,9 @@ const LOOKS: f64 = 0.05;
 
 /// How often the control groups are read.
 const USAGE: Duration = Duration::from_millis(500);
+
+/// Readings that are kept of a run at most: a quarter of an hour of them. Of a longer run an even share.
+const MOST_READINGS: usize = 2_000;
 
 /// How long the engine may take to say what a container uses.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -45,15 +48,17 @@ impl StackStage {
             heard(line);
         };
         let mut observed = Observed::default();
+        let mut used = [Share::of(MOST_READINGS), Share::of(MOST_READINGS)];
         let ended = {
             // Beside each other: what is slow to look at keeps nobody from hearing the ingester or Ctrl-C.
             let mut ingesting = std::pin::pin!(self.stack.ingest(waiting, job, stop.asked(), &mut listen));
-            let mut looking = std::pin::pin!(self.look_on(&client, data_began.clone(), &mut observed));
+            let mut looking = std::pin::pin!(self.look_on(&client, data_began.clone(), &mut observed, &mut used));
             tokio::select! {
                 ended = &mut ingesting => ended,
                 never = &mut looking => match never {},
             }
         }?;
+        [observed.database, observed.client] = used.map(|share| share.kept);
         observed.data_began = *data_began.borrow();
         let looks = match watcher {
             Ok(watcher) => self.stack.end_watch(watcher).await,
@@ -82,6 +87,7 @@ impl StackStage {
         client: &Container,
         data_began: watch::Receiver<Option<f64>>,
         observed: &mut Observed,
+        [database_used, client_used]: &mut [Share<Used>; 2],
     ) -> Infallible {
         let mut ticks = tokio::time::interval(USAGE);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -97,11 +103,11 @@ impl StackStage {
             match tokio::time::timeout(PATIENCE, both).await {
                 Ok((used, used_by_client)) => {
                     match used {
-                        Ok(used) => observed.database.extend(used),
+                        Ok(used) => used.into_iter().for_each(|used| database_used.push(used)),
                         Err(error) => observed.problem = Some(format!("{error:#}")),
                     }
                     // It may have ended just now.
-                    observed.client.extend(used_by_client.unwrap_or_default());
+                    used_by_client.unwrap_or_default().into_iter().for_each(|used| client_used.push(used));
                 }
                 Err(_) => observed.problem = Some("the engine did not say what containers use".into()),
             }

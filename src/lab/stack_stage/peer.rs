@@ -3,7 +3,7 @@
 use super::StackStage;
 use super::reach::database_url;
 use crate::db;
-use crate::engine::{DataVolume, Limits, RunSpec, Said};
+use crate::engine::{DataVolume, Limits, RunSpec};
 use crate::lab::experiment::StopRule;
 use crate::lab::peer::{Heard, Recorder};
 use crate::model::cell::Cell;
@@ -81,11 +81,7 @@ impl StackStage {
             let _ = tokio::time::timeout(PATIENCE, wanted).await;
             asked.set(Some(Instant::now()));
         };
-        let mut hear = |said: Said<'_>| -> Result<()> {
-            recorder.take(said);
-            Ok(())
-        };
-        let left = self.stack.attend(waiting, trial.job, stop, &mut hear).await?;
+        let left = self.stack.attend(waiting, trial.job, stop, &mut recorder).await?;
         Ok(recorder.end(&left, asked.get()))
     }
 
