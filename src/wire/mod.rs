@@ -8,6 +8,7 @@
 pub mod conditions;
 pub mod emulation;
 pub mod exit;
+pub mod fault;
 pub mod feed;
 pub mod forecast;
 pub mod measured;
