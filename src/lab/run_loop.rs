@@ -126,7 +126,7 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
             let record = self.attempt(step, attempt, records).await?;
             self.keep.keep(&record)?;
             self.progress.ended(&record);
-            let over = fatal(&record.outcome);
+            let over = fatal(&record.outcome, &record.cell);
             let again = attempt == earlier + 1 && judge::only_processors(&record.invalid) && !self.stop.is_asked();
             records.push(record);
             if let Some(error) = over {
@@ -198,13 +198,16 @@ fn rtt(links: &Profiles, cell: &Cell) -> Option<f64> {
 
 /// Whether a step's run was brought to its end: what was cut short is done again.
 pub(super) fn is_done(records: &[RunRecord], step: &Step) -> bool {
-    records.iter().any(|record| record.run == step.run && !record.was_interrupted() && fatal(&record.outcome).is_none())
+    records.iter().any(|record| {
+        record.run == step.run && !record.was_interrupted() && fatal(&record.outcome, &record.cell).is_none()
+    })
 }
 
-/// A run that failed ends the series, unless only its combination is not supported: the others may be.
-fn fatal(outcome: &Outcome) -> Option<anyhow::Error> {
+/// A run that failed ends the series, unless only its combination is not supported, or something was broken in it on
+/// purpose: the others may do.
+fn fatal(outcome: &Outcome, cell: &Cell) -> Option<anyhow::Error> {
     match outcome {
-        Outcome::Failed { error, code } if Exit::of(*code) != Exit::NotSupported => {
+        Outcome::Failed { error, code } if cell.fault.is_none() && Exit::of(*code) != Exit::NotSupported => {
             Some(Failure::new(Exit::of(*code), error.clone()).into())
         }
         _ => None,

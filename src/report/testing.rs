@@ -1,7 +1,10 @@
 //! Series as they come out of a lab, for tests: a `quick` and a `limits`, looked at from inside and outside, and a sweep
 //! over pools and links without metrics. Drawn from fixed seeds.
 
+mod broken;
 mod observed;
+
+pub use broken::faults;
 
 use super::{Report, Source};
 use crate::model::cell::Cell;
@@ -26,6 +29,7 @@ pub fn report(records: &[RunRecord]) -> Report<'_> {
         Some("limits") => ("limits", "What does a quarter of a processor do to the database?"),
         Some("scheme-2015") => ("scheme-2015", "What did 2015's schemes do, at 2015's pools?"),
         Some("multiprocess") => ("multiprocess", "How much more do several processes read than one?"),
+        Some("faults") => ("faults", "What does it cost when something breaks, and is every row there once?"),
         Some("diagnose") => ("diagnose", "What does the rate of one cell hang on?"),
         _ => ("quick", "Threads or async, when rows are inserted one by one?"),
     };
@@ -34,6 +38,7 @@ pub fn report(records: &[RunRecord]) -> Report<'_> {
         "limits" => ("2026-11-20-limits", "results/2026-11-20-limits"),
         "scheme-2015" => ("2026-11-20-scheme-2015", "results/2026-11-20-scheme-2015"),
         "multiprocess" => ("2026-11-20-multiprocess", "results/2026-11-20-multiprocess"),
+        "faults" => ("2026-11-20-faults", "results/2026-11-20-faults"),
         "diagnose" => ("2026-11-20-diagnose", "results/2026-11-20-diagnose"),
         _ => ("2026-11-20-quick", "results/2026-11-20-quick"),
     };

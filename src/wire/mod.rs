@@ -278,7 +278,7 @@ pub enum Event {
         average: f64,
     },
     /// What happened since the last such line, or since the phase began: about every second where the job asks
-    /// for metrics.
+    /// for metrics, five times as often where it has `retry`.
     Second {
         /// Which phase.
         phase: Phase,

@@ -2,6 +2,7 @@
 
 mod cells;
 mod check;
+mod faults;
 
 pub use cells::CellSpan;
 
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 pub const EXPERIMENTS: &str = "experiments";
 
 /// Experiments that come with the program, found where the folder has none of that name.
-const SHIPPED: [(&str, &str); 9] = [
+const SHIPPED: [(&str, &str); 10] = [
     ("quick", include_str!("../../../experiments/quick.toml")),
     ("scheme-2015", include_str!("../../../experiments/scheme-2015.toml")),
     ("pool-size", include_str!("../../../experiments/pool-size.toml")),
@@ -27,6 +28,7 @@ const SHIPPED: [(&str, &str); 9] = [
     ("python", include_str!("../../../experiments/python.toml")),
     ("multiprocess", include_str!("../../../experiments/multiprocess.toml")),
     ("durability", include_str!("../../../experiments/durability.toml")),
+    ("faults", include_str!("../../../experiments/faults.toml")),
 ];
 
 /// What to compare, how often, and when a run ends.
