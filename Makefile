@@ -40,7 +40,7 @@ clean: ## Free this project's images and volumes; results stay
 	@docker/stack.sh clean
 
 ##@ For developers
-.PHONY: test fmt lint unit bench test-e2e test-verdict test-noise test-compare test-forecasts test-link test-netem build images-test
+.PHONY: test fmt lint unit bench test-crashes test-e2e test-verdict test-noise test-compare test-forecasts test-link test-netem build images-test
 test: images-test ## Everything CI runs: format, lints, docs, the stack end to end, all tests
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
@@ -64,6 +64,8 @@ bench: python ## Ratios against pgbench, psql and Python, of statement kinds far
 	$(CARGO) bench --locked --bench telemetry
 test-e2e: images ## One pass of the whole stack
 	docker/stack.sh e2e
+test-crashes: images ## 200 crashes of ingester, database and link, under every scheme: is a row lost or doubled? (half an hour)
+	INGEST_LAB_CRASHES=$${INGEST_LAB_CRASHES:-200} cargo test --locked --test ingester -- --ignored --nocapture crashes::
 test-verdict: images ## Cells whose bound is known: are they named? (an hour and more; wants a quiet machine)
 	tests/slow-sync/build.sh
 	cargo test --locked --test verdict -- --ignored --nocapture

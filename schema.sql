@@ -59,6 +59,15 @@ CREATE TABLE data_element (
     value           numeric(10,2) NOT NULL
 );
 
+-- Which records are there: written in the transaction of their rows (--commit record, chunk), so that an ingest that
+-- broke off can be resumed. A range that is there twice would fail its transaction.
+CREATE TABLE progress (
+    source text   NOT NULL,  -- the archive's file name
+    first  bigint NOT NULL,  -- of a range of lines, from 1
+    last   bigint NOT NULL CHECK (last >= first),
+    PRIMARY KEY (source, first)
+);
+
 -- What lookups read: wide rows of the shape of a database node's own, as in the post of 2015 on multiprocessing. That
 -- post read one row over and over; 256 of the same shape let the order of deliveries be verified.
 -- A row, about 6 KB, stays in its page, uncompressed: what is measured is the client, not TOAST.

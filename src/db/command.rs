@@ -43,7 +43,7 @@ impl Value<'_> {
 
     /// As it stands in a statement's text. Strings are as the standard has them: `standard_conforming_strings` is on
     /// unless somebody turned it off twenty years ago.
-    fn literal(&self, out: &mut String) {
+    pub(super) fn literal(&self, out: &mut String) {
         // Writing to a String cannot fail.
         let _ = match self {
             Self::Int2(value) => write!(out, "{value}"),

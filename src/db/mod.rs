@@ -2,16 +2,19 @@
 //! Knows the SF1 dictionary; knows nothing of schemes, links or the container engine.
 
 pub mod command;
+mod cure;
 pub mod geo;
 mod node;
 pub mod numeric;
+pub mod progress;
 mod schema;
 mod settings;
 mod spin;
 mod verify;
 
+pub use cure::is_curable;
 pub use node::require_nodes;
-pub use schema::{Settled, empty, lock, rebuild, require_empty, settle};
+pub use schema::{Settled, empty, lock, rebuild, require_empty, require_resumable, require_tables, settle};
 pub use settings::{
     FOREIGN_KEYS, checkpoints, clock, foreign_keys, keep_no_wal, max_connections, next_wal_file, reset_settings,
     set_foreign_keys, set_synchronous_commit, take_memory,
@@ -39,6 +42,22 @@ const UNANSWERED: Duration = Duration::from_secs(60);
 /// A silent connection is asked whether it is still there after this long, and as often.
 const KEEPALIVE: Duration = Duration::from_secs(20);
 
+/// Where connections that break are opened again, one that is dead is given up earlier: a packet that is lost is sent
+/// again after 0.2, 0.4, 0.8 … s, so this is seven losses in a row, or a link that is cut.
+const CUT: Duration = Duration::from_secs(15);
+
+/// A connection attempt is made anew after this long, where there will be others: three losses of its first packet.
+const ATTEMPT: Duration = Duration::from_secs(8);
+
+/// How long a database may be away, for who asks again; and how often that is.
+const AWAY: Duration = Duration::from_secs(60);
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Makes connections notice sooner that they are dead, for whoever opens them again.
+pub fn impatient(config: &mut Config) {
+    config.connect_timeout(ATTEMPT).tcp_user_timeout(CUT).keepalives_idle(CUT / 3).keepalives_interval(CUT / 3);
+}
+
 /// Parses a database URL and names the program in `pg_stat_activity`.
 pub fn config(url: &DbUrl, application: &str) -> Result<Config> {
     let mut config: Config = url.0.parse().map_err(|error: tokio_postgres::Error| {
@@ -65,6 +84,17 @@ pub async fn connect(url: &DbUrl) -> Result<Client> {
         }
     });
     Ok(client)
+}
+
+/// The same, once more for as long as the database is away: a server that crashed reads its log back.
+pub async fn connect_again(url: &DbUrl) -> Result<Client> {
+    let begun = std::time::Instant::now();
+    loop {
+        match connect(url).await {
+            Err(_) if begun.elapsed() < AWAY => tokio::time::sleep(ASK_AGAIN).await,
+            outcome => return outcome,
+        }
+    }
 }
 
 /// A driver's error as a sentence with the remedy, and the exit code it leads to.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 /// The tables of an ingest, children first, so that a drop in this order never meets a foreign key.
-const TABLES: [&str; 4] = ["data_element", "dictionary_item", "matrix", "geo_record"];
+const TABLES: [&str; 5] = ["data_element", "dictionary_item", "matrix", "geo_record", "progress"];
 
 /// What `schema.sql` says, compiled in: no file to lose.
 const SCHEMA_SQL: &str = include_str!("../../schema.sql");
@@ -60,9 +60,12 @@ async fn copy(transaction: &tokio_postgres::Transaction<'_>, statement: &str, te
     sink.finish().await.with_context(|| format!("finish {statement}"))
 }
 
-/// Empties the two tables an ingest fills. The dictionary stays.
+/// Empties the tables an ingest fills. The dictionary stays.
 pub async fn empty(client: &Client) -> Result<()> {
-    client.batch_execute("TRUNCATE data_element, geo_record RESTART IDENTITY").await.context("empty the tables")?;
+    client
+        .batch_execute("TRUNCATE data_element, geo_record, progress RESTART IDENTITY")
+        .await
+        .context("empty the tables")?;
     Ok(())
 }
 
@@ -96,11 +99,12 @@ async fn vacuum(client: &Client, tables: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless the schema is there, its dictionary complete and the two tables empty:
-/// what is verified afterwards is then what this run wrote.
-/// `geo_record` may hold rows where the run leaves it alone (`geo` false).
-pub async fn require_empty(client: &Client, geo: bool) -> Result<()> {
-    let refuse = |message: String| Failure::new(Exit::Database, message);
+fn refuse(message: String) -> Failure {
+    Failure::new(Exit::Database, message)
+}
+
+/// Fails unless the schema is there and its dictionary complete.
+pub async fn require_tables(client: &Client) -> Result<()> {
     let missing: Vec<String> = client
         .query("SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL", &[&TABLES.as_slice()])
         .await
@@ -115,29 +119,65 @@ pub async fn require_empty(client: &Client, geo: bool) -> Result<()> {
         ))
         .into());
     }
-    let row = client
-        .query_one(
-            "SELECT (SELECT count(*) FROM dictionary_item) AS items, EXISTS (SELECT FROM geo_record) AS geo, \
-                    EXISTS (SELECT FROM data_element) AS data",
-            &[],
-        )
-        .await
-        .context("look into the tables")?;
+    let row = client.query_one("SELECT count(*) FROM dictionary_item", &[]).await.context("count the dictionary")?;
     let expected = Dictionary::embedded().items().len() as i64;
-    let items: i64 = row.get("items");
+    let items: i64 = row.get(0);
     if items != expected {
         return Err(refuse(format!(
             "the dictionary holds {items} items, not {expected}: run `ingester rebuild` first"
         ))
         .into());
     }
-    for (table, filled) in [("geo_record", geo && row.get::<_, bool>("geo")), ("data_element", row.get("data"))] {
+    Ok(())
+}
+
+/// Fails unless the tables that a run fills are empty: what is verified afterwards is then what this run wrote.
+/// `geo_record` may hold rows where the run leaves it alone (`geo` false).
+pub async fn require_empty(client: &Client, geo: bool) -> Result<()> {
+    let row = client
+        .query_one(
+            "SELECT EXISTS (SELECT FROM geo_record) AS geo, EXISTS (SELECT FROM data_element) AS data, \
+                    EXISTS (SELECT FROM progress) AS progress",
+            &[],
+        )
+        .await
+        .context("look into the tables")?;
+    let resume = if row.get("progress") { ", or continue that ingest with --resume" } else { "" };
+    for (table, filled) in [
+        ("geo_record", geo && row.get::<_, bool>("geo")),
+        ("data_element", row.get("data")),
+        ("progress", geo && row.get::<_, bool>("progress")),
+    ] {
         if filled {
             return Err(refuse(format!(
-                "{table} already holds rows: run `ingester rebuild` to start from empty tables"
+                "{table} already holds rows: run `ingester rebuild` to start from empty tables{resume}"
             ))
             .into());
         }
+    }
+    Ok(())
+}
+
+/// Fails where the tables hold rows that `progress` doesn't list: of them nobody can tell to which records they belong,
+/// or whether any is missing. `listed` are the geographic records and the lines that it lists.
+pub async fn require_resumable(client: &Client, geo: bool, listed: (u64, u64)) -> Result<()> {
+    let row = client
+        .query_one("SELECT count(*) AS geo, EXISTS (SELECT FROM data_element) AS data FROM geo_record", &[])
+        .await
+        .context("look into the tables")?;
+    let (geo_rows, data): (i64, bool) = (row.get("geo"), row.get("data"));
+    if geo && geo_rows as u64 != listed.0 {
+        return Err(refuse(format!(
+            "geo_record holds {geo_rows} rows, progress lists {} of them: rows of --commit auto cannot be resumed; leave them as they are with --phases data, or run `ingester rebuild`",
+            listed.0
+        ))
+        .into());
+    }
+    if data && listed.1 == 0 {
+        return Err(refuse(
+            "data_element holds rows, and progress lists none of their lines: they are of --commit auto, which cannot be resumed; run `ingester rebuild`".into(),
+        )
+        .into());
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ pub const INSERT_ELEMENT: &str = "INSERT INTO data_element (geo_record, dictiona
 
 /// The statements of the workload, ready on one connection.
 pub struct Prepared {
-    /// [`crate::db::geo::insert_sql`].
+    /// [`crate::db::geo::insert_sql`]; where it has to say so, with the word that the record is there.
     pub insert_geo: Command,
     /// [`SELECT_GEO`].
     pub select_geo: Command,
@@ -35,12 +35,16 @@ impl Prepared {
     pub async fn on(session: &mut Session, manner: Manner) -> Result<Self, tokio_postgres::Error> {
         let protocol = manner.protocol;
         let of_items = if manner.statement == Statement::Copy { Protocol::Prepared } else { protocol };
+        let insert_geo = match manner.tells_each() {
+            true => db::progress::told(&db::geo::insert_sql(), db::geo::COLUMNS.len()),
+            false => db::geo::insert_sql(),
+        };
         let mut insert_elements = Vec::new();
         for (rows, sql) in statement::elements_sql(manner) {
             insert_elements.push((rows, session.command(&sql, of_items).await?));
         }
         Ok(Self {
-            insert_geo: session.command(&db::geo::insert_sql(), protocol).await?,
+            insert_geo: session.command(&insert_geo, protocol).await?,
             select_geo: session.command(SELECT_GEO, protocol).await?,
             select_keys: session.command(SELECT_KEYS, protocol).await?,
             insert_elements,
@@ -86,6 +90,11 @@ pub fn check_keys(keys: &[i32], segment: u8, line: &Line) -> Result<(), IngestEr
         line.values.len(),
         keys.len()
     )))
+}
+
+/// The ids of a segment's items, in file order, as [`SELECT_KEYS`] gives them.
+pub fn keys(segment: u8) -> Vec<i32> {
+    Dictionary::embedded().items_in(segment).iter().map(|item| item.id).collect()
 }
 
 /// Items a segment's line has.

@@ -5,6 +5,7 @@ use super::cpu;
 use super::filling;
 use super::lookup::Delivery;
 use super::reader::Source;
+use super::resume::Earlier;
 use super::scheme;
 use super::stats::{Live, PhaseLog, steady};
 use super::ticker::{TICK, Ticker};
@@ -22,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How often Ctrl-C is looked for.
 const LOOK: Duration = Duration::from_millis(100);
@@ -44,7 +45,7 @@ pub(super) struct Run<'a> {
     source: Arc<Mutex<Source>>,
     threads: Vec<JoinHandle<()>>,
     messages: mpsc::Receiver<Message>,
-    interrupt: &'a AtomicBool,
+    interrupt: &'a Arc<AtomicBool>,
     emit: &'a mut dyn FnMut(Event),
     /// The accounts of the workers that ended well.
     ended: Vec<Ended>,
@@ -58,13 +59,13 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Starts the workers.
+    /// Starts the workers; they pass over what is there of an earlier run.
     pub(super) fn start(
         job: &'a Job,
-        source: Source,
+        (source, earlier): (Source, Option<Earlier>),
         telemetry: &Telemetry,
         collector: &'a mut Collector,
-        interrupt: &'a AtomicBool,
+        interrupt: &'a Arc<AtomicBool>,
         emit: &'a mut dyn FnMut(Event),
     ) -> Result<Self> {
         let (sender, messages) = mpsc::channel();
@@ -79,15 +80,22 @@ impl<'a> Run<'a> {
             queues.push(Some(put));
             phases.push((*phase, take));
         }
+        let mut config = db::config(&job.dburl, "ingester")?;
+        if job.retry {
+            db::impatient(&mut config);
+        }
         let context = Arc::new(Context {
             job: job.clone(),
-            config: db::config(&job.dburl, "ingester")?,
+            config,
             phases,
             live: std::iter::repeat_with(Live::default).take(workers).collect(),
             origin: Instant::now(),
             messages: sender,
             delivery: Delivery::default(),
             stop: Arc::new(AtomicBool::new(false)),
+            interrupt: Arc::clone(interrupt),
+            mark: job.progress.then(|| job.mark.unwrap_or_else(drawn_mark)),
+            earlier,
             telemetry: telemetry.clone(),
             hold: held,
         });
@@ -150,6 +158,10 @@ impl<'a> Run<'a> {
                 }
             }
             Message::Unreadable(error) => drop(self.failed.get_or_insert(error)),
+            Message::ConnectionLost { worker, error } => (self.emit)(Event::ConnectionLost { worker, error }),
+            Message::ConnectionBack { worker, seconds, attempts } => {
+                (self.emit)(Event::ConnectionBack { worker, seconds, attempts });
+            }
             Message::Lost { worker, error } => {
                 self.lost.push(error.clone());
                 (self.emit)(Event::WorkerLost { worker, error });
@@ -215,7 +227,9 @@ impl<'a> Run<'a> {
         let raw = self.job.scheme == Scheme::Processes;
         let mut source = self.source.lock().map_err(|_| anyhow!("the reader panicked"))?;
         source.read(self.job, phase, raw, &mut |record| {
-            records.push(record);
+            if !self.context.earlier.as_ref().is_some_and(|earlier| earlier.skips(&record)) {
+                records.push(record);
+            }
             !self.interrupt.load(Ordering::Relaxed)
         })?;
         Ok(records)
@@ -243,8 +257,7 @@ impl<'a> Run<'a> {
                 Some(Message::Rows { first, rows, frame }) => {
                     (self.emit)(Event::Rows { first, rows, bytes: frame.len(), frame });
                 }
-                Some(Message::Connected | Message::Ended(_) | Message::Unreadable(_) | Message::Lost { .. }) | None => {
-                }
+                Some(_) | None => {} // booked by `next`, or said before the phase began
             }
             if let Some(error) = self.failed.take() {
                 return Err(error);
@@ -297,7 +310,7 @@ impl<'a> Run<'a> {
             phase,
             records,
             rows,
-            skipped: 0,
+            skipped: self.context.earlier.as_ref().map_or(0, Earlier::skipped),
             seconds,
             cpu: cpu::used().since(cpu_before),
             rates: Rates {
@@ -341,6 +354,13 @@ impl<'a> Run<'a> {
         }
         Ok((self.ended, self.lost))
     }
+}
+
+/// The mark of the first connection of a run that draws its own number.
+fn drawn_mark() -> u32 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let number = now.as_nanos() as u64 ^ u64::from(std::process::id()) << 7;
+    db::progress::first_mark((number ^ number >> 16 ^ number >> 32) as u16)
 }
 
 /// What the queue has room for: records, or chunks of them.

@@ -46,6 +46,9 @@ fn fill(context: &Context, source: &Mutex<Source>, phase: Phase, queue: &Sender<
     let raw = context.job.scheme == Scheme::Processes;
     let pause = if phase == Phase::Data { context.job.inject.read.duration() } else { Duration::ZERO };
     let mut put = |record| {
+        if context.earlier.as_ref().is_some_and(|earlier| earlier.skips(&record)) {
+            return !context.stopped();
+        }
         if !pause.is_zero() {
             std::thread::sleep(pause);
         }

@@ -1,6 +1,7 @@
 //! The ingester: reader and queue, two workloads (census, lookup), one file a scheme, one file a statement kind.
 //! Knows the job and the database; knows nothing of containers, links or experiments.
 
+mod backoff;
 pub mod census;
 mod children;
 mod coordinator;
@@ -9,6 +10,8 @@ mod driven;
 mod filling;
 pub mod lookup;
 pub mod reader;
+mod resume;
+mod retry;
 mod run;
 mod scheme;
 mod session;

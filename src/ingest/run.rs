@@ -7,17 +7,20 @@
 
 use super::coordinator::{Run, tell_measured};
 use super::reader::{self, FeedReader, Source};
+use super::resume::{self, Earlier};
 use super::stats::merge_acknowledged;
+use super::worker::{Child, Ended};
 use super::{children, cpu, lookup, scheme};
 use crate::db;
+use crate::model::ranges::Listed;
 use crate::model::{Phase, Program, Reader, Scheme, Workload};
 use crate::telemetry::{Collector, Telemetry};
 use crate::wire::exit::{Exit, Failure};
-use crate::wire::{DbUrl, Event, Interrupt, Job, RunResult, SCHEMA, Verification};
-use anyhow::{Context as _, Result, anyhow};
+use crate::wire::{DbUrl, Event, Interrupt, Job, Retried, RunResult, SCHEMA, Verification};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -56,15 +59,14 @@ pub fn run(
     let cpu_before = cpu::used();
     let began = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     let (source, reader_process) = source(job)?;
-    if !job.child {
-        on_control(preflight(job))?;
-    }
+    let earlier = if job.child { None } else { on_control(preflight(job, interrupt))? };
+    let already = earlier.as_ref().map(|earlier| earlier.acknowledged.clone());
     let telemetry = telemetry(job, extras);
     let mut collector = Collector::new(&telemetry, job.child);
     if job.retry {
         collector = collector.often();
     }
-    let mut run = Run::start(job, source, &telemetry, &mut collector, interrupt, emit)?;
+    let mut run = Run::start(job, (source, earlier), &telemetry, &mut collector, interrupt, emit)?;
     let outcome = run.connect().and_then(|()| run.phases());
     let windows = std::mem::take(&mut run.windows);
     let delivered = run.delivered();
@@ -83,7 +85,9 @@ pub fn run(
         phases.iter().for_each(|phase| tell_measured(phase, emit)); // theirs came with their results
     }
     let child_memory = children.iter().map(|child| child.result.peak_memory).max().unwrap_or(0);
-    let mut acknowledged = merge_acknowledged(ended.into_iter().map(|one| one.acknowledged));
+    let (retried, orphans) = (retried(&ended, &children), orphans(&ended)?);
+    let mut acknowledged = merge_acknowledged(ended.into_iter().map(|one| one.acknowledged).chain(already));
+    resume::adopt(job, &orphans, &mut acknowledged, interrupt)?;
     if let Some(delivered) = delivered {
         (acknowledged.lines, acknowledged.lookup) = (delivered.rows, Some(delivered));
     }
@@ -102,7 +106,7 @@ pub fn run(
         interrupted,
         interpreter_lock: false,
         lost,
-        retried: None,
+        retried,
         metrics: collector.run(&of_children).filter(|_| job.metrics),
     };
     if extras.verify && !job.child {
@@ -123,22 +127,52 @@ fn on_control<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
-async fn preflight(job: &Job) -> Result<()> {
-    let client = db::connect(&job.dburl).await?;
-    match job.workload {
-        Workload::Census => db::require_empty(&client, job.phases.contains(&Phase::Geo)).await?,
-        Workload::Lookup => db::require_nodes(&client).await?,
-    }
-    db::require_connections(&client, job.pool).await
+/// What broke on the way, of all workers and their processes.
+fn retried(ended: &[Ended], children: &[Child]) -> Option<Retried> {
+    let mut all = Retried::default();
+    ended.iter().for_each(|one| all.merge(&one.retried));
+    children.iter().filter_map(|child| child.result.retried).for_each(|one| all.merge(&one));
+    all.if_any()
 }
 
-async fn check(job: &Job, result: &RunResult) -> Result<Verification> {
+/// Records acknowledged by processes that died.
+fn orphans(ended: &[Ended]) -> Result<Listed> {
+    let mut all = Listed::default();
+    for one in ended {
+        ensure!(all.merge(&one.orphans), "two worker processes acknowledged the same record: this is a bug");
+    }
+    Ok(all)
+}
+
+/// Refuses what cannot come to a good end; gives what an earlier run committed, where this one resumes it.
+async fn preflight(job: &Job, interrupt: &AtomicBool) -> Result<Option<Earlier>> {
     let client = db::connect(&job.dburl).await?;
+    match job.workload {
+        Workload::Census => db::require_tables(&client).await?,
+        Workload::Lookup => db::require_nodes(&client).await?,
+    }
+    if job.workload == Workload::Census && !job.resume {
+        db::require_empty(&client, job.phases.contains(&Phase::Geo)).await?;
+    }
+    if job.progress {
+        db::progress::fence(&client, None).await?;
+    }
+    let earlier = match job.resume {
+        true => Some(Earlier::load(&client, job, interrupt).await?),
+        false => None,
+    };
+    db::require_connections(&client, job.pool).await?;
+    Ok(earlier)
+}
+
+/// Who opens connections again is as patient with the one that verifies.
+async fn check(job: &Job, result: &RunResult) -> Result<Verification> {
+    let client = if job.retry { db::connect_again(&job.dburl).await? } else { db::connect(&job.dburl).await? };
     db::verify(&client, &result.acknowledged, job.phases.contains(&Phase::Geo)).await
 }
 
 /// Where this job's records come from, and the reader process if there is one.
-fn source(job: &Job) -> Result<(Source, Option<Child>)> {
+fn source(job: &Job) -> Result<(Source, Option<std::process::Child>)> {
     if job.child {
         return Ok((Source::Feed(FeedReader::new(Box::new(std::io::BufReader::new(std::io::stdin())))), None));
     }

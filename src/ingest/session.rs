@@ -27,7 +27,34 @@ pub enum Session {
     Driven(Box<Driven>),
 }
 
+/// Which driver a connection is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driver {
+    /// The `postgres` crate.
+    Blocking,
+    /// tokio-postgres.
+    Driven,
+}
+
 impl Session {
+    /// Opens a connection, at the first attempt or not at all; a blocking one not from inside a tokio runtime.
+    pub async fn open(driver: Driver, config: &Config) -> Result<Self, Error> {
+        match driver {
+            Driver::Blocking => {
+                postgres::Config::from(config.clone()).connect(NoTls).map(|client| Self::Blocking(Box::new(client)))
+            }
+            Driver::Driven => Driven::connect(config).await.map(|driven| Self::Driven(Box::new(driven))),
+        }
+    }
+
+    /// Which driver it is behind.
+    pub fn driver(&self) -> Driver {
+        match self {
+            Self::Blocking(_) => Driver::Blocking,
+            Self::Driven(_) => Driver::Driven,
+        }
+    }
+
     /// Opens a blocking connection. Must not be called from inside a tokio runtime.
     pub fn blocking(config: &Config) -> Result<Self, Error> {
         let mut pauses = Pauses::default();

@@ -1,7 +1,7 @@
 //! What a worker counts. Each worker owns its numbers; they are merged when somebody reads them.
 
 use crate::model::checksum::Tally;
-use crate::wire::{Acknowledged, ItemTally, Steady};
+use crate::wire::{Acknowledged, ItemTally, Retried, Steady};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -104,6 +104,8 @@ pub struct Acks {
     lines: u64,
     /// By the id of a segment's first item, a tally an item: a worker that met one segment holds one.
     segments: BTreeMap<i32, Vec<Tally>>,
+    /// What broke on the way.
+    pub retried: Retried,
 }
 
 impl Acks {

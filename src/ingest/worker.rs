@@ -3,14 +3,17 @@
 
 use super::census;
 use super::lookup::{self, Delivery};
+use super::resume::Earlier;
+use super::retry::Trouble;
 use super::session::Session;
 use super::statement;
 use super::stats::{Acks, Live, PhaseLog};
-use super::workload::{self, Counters, Manner, Record};
-use crate::db;
+use super::workload::{self, Counters, IngestError, Manner, Record};
+use crate::db::{self, progress};
+use crate::model::ranges::Listed;
 use crate::model::{Phase, Stage, Workload};
 use crate::telemetry::{Stages, Telemetry};
-use crate::wire::{Acknowledged, Job, RunResult};
+use crate::wire::{Acknowledged, Job, Retried, RunResult};
 use anyhow::{Result, bail};
 use async_channel::Receiver;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +39,12 @@ pub struct Context {
     pub delivery: Delivery,
     /// Set when no further record may be taken.
     pub stop: Arc<AtomicBool>,
+    /// Set when a person asked the run to end.
+    pub interrupt: Arc<AtomicBool>,
+    /// The mark of the run's first connection, where it writes progress.
+    pub mark: Option<u32>,
+    /// What an earlier run committed, where this one resumes it.
+    pub earlier: Option<Earlier>,
     /// What measures the workers.
     pub telemetry: Telemetry,
     /// Closed when connections may be: until then the coordinator looks at them.
@@ -64,7 +73,23 @@ pub enum Message {
         /// The rows, as [`lookup::to_frame`] writes them.
         frame: Vec<u8>,
     },
-    /// A worker process died; the others do its work.
+    /// A worker's connection broke.
+    ConnectionLost {
+        /// The worker's number.
+        worker: usize,
+        /// One sentence.
+        error: String,
+    },
+    /// A worker has a connection again.
+    ConnectionBack {
+        /// The worker's number.
+        worker: usize,
+        /// Seconds it was without.
+        seconds: f64,
+        /// How often it tried.
+        attempts: u64,
+    },
+    /// A worker process died; others do its work.
     Lost {
         /// Its worker's number.
         worker: usize,
@@ -82,11 +107,16 @@ pub enum Message {
 }
 
 /// A worker's account.
+#[derive(Default)]
 pub struct Ended {
     /// What the database confirmed to it.
     pub acknowledged: Acknowledged,
     /// The account of its child process, where it had one.
     pub child: Option<Child>,
+    /// What broke on the way.
+    pub retried: Retried,
+    /// Records that its child processes acknowledged before they died: what they hold died with them.
+    pub orphans: Listed,
 }
 
 /// A child process's account.
@@ -102,8 +132,8 @@ pub struct Child {
 impl Context {
     /// How rows are sent in this run.
     pub fn manner(&self) -> Manner {
-        let Job { statement, in_flight, batch, chunk, protocol, commit, inject, .. } = self.job;
-        Manner { statement, in_flight, batch, chunk, protocol, commit, inject }
+        let Job { statement, in_flight, batch, chunk, protocol, commit, inject, progress, .. } = self.job;
+        Manner { statement, in_flight, batch, chunk, protocol, commit, inject, progress }
     }
 
     /// Tells the coordinator; one that is gone needs no telling.
@@ -113,8 +143,21 @@ impl Context {
 
     /// Tells the coordinator how a worker ended.
     pub fn ended(&self, result: Result<Acks>) {
-        let ended = |acks: Acks| Ended { acknowledged: acks.into_acknowledged(), child: None };
+        let ended = |acks: Acks| {
+            let retried = acks.retried;
+            Ended { acknowledged: acks.into_acknowledged(), child: None, retried, orphans: Listed::default() }
+        };
         self.tell(Message::Ended(result.map(ended)));
+    }
+
+    /// The mark of a connection, by its number.
+    pub fn mark(&self, connection: usize) -> Option<u32> {
+        self.mark.map(|first| first + connection as u32)
+    }
+
+    /// Whether a person asked the run to end.
+    pub fn interrupted(&self) -> bool {
+        self.interrupt.load(Ordering::Relaxed)
     }
 
     /// An error of connecting or preparing, as a sentence.
@@ -130,35 +173,51 @@ impl Context {
 
 /// A connection ready for work.
 pub struct Bench {
-    session: Session,
-    prepared: Prepared,
+    pub(super) session: Session,
+    pub(super) prepared: Prepared,
+    /// By what number the database knows it, where it writes progress.
+    pub(super) mark: Option<u32>,
 }
 
 /// The statements of the run's workload.
-enum Prepared {
+pub enum Prepared {
+    /// Of an ingest.
     Census(census::Prepared),
+    /// Of a lookup.
     Lookup(lookup::Prepared),
 }
 
-/// Opens a connection, prepares the workload's statements on it, and says so.
+impl Prepared {
+    /// On a connection.
+    pub(super) async fn on(session: &mut Session, context: &Context) -> Result<Self, tokio_postgres::Error> {
+        Ok(match context.job.workload {
+            Workload::Census => Self::Census(census::Prepared::on(session, context.manner()).await?),
+            Workload::Lookup => Self::Lookup(lookup::Prepared::on(session, context.manner()).await?),
+        })
+    }
+}
+
+/// Opens a connection, the run's so-manieth, prepares the workload's statements on it, and says so.
 pub async fn ready(
     context: &Context,
     stages: &Stages,
+    connection: usize,
     open: impl Future<Output = Result<Session, tokio_postgres::Error>>,
 ) -> Result<Bench> {
+    let mark = context.mark(connection);
     let opened = async {
         let mut session = open.await?;
-        let prepared = match context.job.workload {
-            Workload::Census => Prepared::Census(census::Prepared::on(&mut session, context.manner()).await?),
-            Workload::Lookup => Prepared::Lookup(lookup::Prepared::on(&mut session, context.manner()).await?),
-        };
+        if let Some(mark) = mark {
+            session.simple(&progress::wait_for(mark)).await?; // nobody has it: it is this connection's
+        }
+        let prepared = Prepared::on(&mut session, context).await?;
         Ok((session, prepared))
     };
     let opened = stages.time(Stage::Connect, opened).await;
     let (session, prepared) = opened.map_err(|error| context.explain(&error))?;
     stages.settled();
     context.tell(Message::Connected);
-    Ok(Bench { session, prepared })
+    Ok(Bench { session, prepared, mark })
 }
 
 /// Works through all phases with the given connections in turn (one, except for `serial`).
@@ -170,8 +229,8 @@ pub async fn work(context: &Context, worker: usize, stages: &Stages, benches: &m
         while let Some(batch) = take(context, *phase, queue, stages, log.first_taken.is_none()).await {
             log.first_taken.get_or_insert_with(Instant::now);
             let (live, origin) = (&context.live[worker], context.origin);
-            let mut counters = Counters { live, log: &mut log, acks: &mut acks, origin, stages };
-            process(context, *phase, &mut benches[turn], &batch, &mut counters).await?;
+            let mut counters = Counters { live, log: &mut log, acks: &mut acks, origin, stages, through: 0 };
+            process(context, (worker, *phase), &mut benches[turn], batch, &mut counters).await?;
             turn = (turn + 1) % benches.len();
         }
         stages.phase_ends(context.job.child);
@@ -181,44 +240,104 @@ pub async fn work(context: &Context, worker: usize, stages: &Stages, benches: &m
     Ok(acks)
 }
 
+/// Does what `at`, a worker in a phase, has at hand; again, as far as it is not there, where its connection breaks.
 async fn process(
+    context: &Context,
+    at: (usize, Phase),
+    bench: &mut Bench,
+    mut batch: Vec<Record>,
+    counters: &mut Counters<'_>,
+) -> Result<()> {
+    if context.job.workload == Workload::Lookup {
+        return look_up(context, at.0, bench, &batch, counters).await;
+    }
+    let mut trouble = None;
+    loop {
+        let done = attempt(context, at.1, bench, &batch, counters).await;
+        let through = std::mem::take(&mut counters.through);
+        tell_done(context, at.1, through as u64, batch[..through].iter().map(Record::rows).sum());
+        let (which, error) = match done {
+            Ok(()) => return Ok(()),
+            Err(failed) => failed,
+        };
+        let mut error = match error {
+            IngestError::Database(error) if context.job.retry && db::is_curable(&error) => error,
+            error => return Err(workload::explain(error, &batch[which], &context.job.dburl)),
+        };
+        batch.drain(..through);
+        let trouble = trouble.get_or_insert_with(|| Trouble::new(at.0));
+        let told = loop {
+            let again = bench.reopen(context, at.0, counters.stages, trouble, &error).await?;
+            counters.acks.retried.merge(&again);
+            match bench.find(&mut batch, counters).await {
+                Ok(told) => break told,
+                Err(broken) if db::is_curable(&broken) => error = broken,
+                Err(broken) => return Err(context.explain(&broken)),
+            }
+        };
+        counters.through = 0;
+        tell_done(context, at.1, told.records, told.rows);
+        counters.acks.retried.found += told.records;
+        counters.acks.retried.redone += batch.len() as u64;
+        if batch.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+async fn attempt(
     context: &Context,
     phase: Phase,
     bench: &mut Bench,
     batch: &[Record],
     counters: &mut Counters<'_>,
-) -> Result<()> {
-    let Bench { session, prepared } = bench;
-    let prepared = match prepared {
-        Prepared::Census(prepared) => prepared,
-        Prepared::Lookup(prepared) => return look_up(context, session, prepared, batch, counters).await,
+) -> Result<(), workload::Failed> {
+    let Bench { session, prepared: Prepared::Census(prepared), .. } = bench else {
+        unreachable!("an ingest prepares an ingest's statements");
     };
-    let ingested = match phase {
+    match phase {
         Phase::Geo => statement::geo(session, prepared, context.manner(), batch, counters).await,
         Phase::Data => {
             statement::lines(session, prepared, context.manner(), batch, counters, &|| context.stopped()).await
         }
-    };
-    let done = ingested.map_err(|(which, error)| workload::explain(error, &batch[which], &context.job.dburl))?;
-    if context.job.child {
-        let rows = batch[..done].iter().map(Record::rows).sum();
-        context.tell(Message::Done { phase, records: done as u64, rows });
     }
-    Ok(())
 }
 
-/// Reads the rows of chunks and delivers them; a child's rows are its parent's to deliver.
+/// A child tells its parent what is acknowledged.
+fn tell_done(context: &Context, phase: Phase, records: u64, rows: u64) {
+    if context.job.child && records > 0 {
+        context.tell(Message::Done { phase, records, rows });
+    }
+}
+
+/// Reads the rows of chunks and delivers them; a child's rows are its parent's to deliver. Where the connection breaks,
+/// the rest is read over another.
 async fn look_up(
     context: &Context,
-    session: &mut Session,
-    prepared: &lookup::Prepared,
+    worker: usize,
+    bench: &mut Bench,
     batch: &[Record],
     counters: &mut Counters<'_>,
 ) -> Result<()> {
     for record in batch {
         let Record::Keys(keys) = record else { bail!("something that is no chunk of keys reached a worker") };
-        let read = lookup::read(session, prepared, context.manner(), *keys, counters).await;
-        let nodes = read.map_err(|error| workload::explain(error, std::slice::from_ref(record), &context.job.dburl))?;
+        let mut nodes = Vec::with_capacity(keys.count as usize);
+        let mut trouble = None;
+        loop {
+            let Bench { session, prepared: Prepared::Lookup(prepared), .. } = &mut *bench else {
+                bail!("a lookup works with an ingest's statements: this is a bug");
+            };
+            match lookup::read(session, prepared, context.manner(), *keys, counters, &mut nodes).await {
+                Ok(()) => break,
+                Err(IngestError::Database(error)) if context.job.retry && db::is_curable(&error) => {
+                    let trouble = trouble.get_or_insert_with(|| Trouble::new(worker));
+                    let again = bench.reopen(context, worker, counters.stages, trouble, &error).await?;
+                    counters.acks.retried.merge(&again);
+                    counters.acks.retried.redone += keys.count - nodes.len() as u64;
+                }
+                Err(error) => return Err(workload::explain(error, std::slice::from_ref(record), &context.job.dburl)),
+            }
+        }
         if context.job.child {
             let frame = lookup::to_frame(&nodes);
             context.tell(Message::Rows { first: keys.first, rows: keys.count, frame });

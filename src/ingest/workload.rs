@@ -42,11 +42,16 @@ pub enum Record {
 
 impl Record {
     /// Where it came from; keys came from nowhere.
-    fn origin(&self) -> Option<&Origin> {
+    pub(super) fn origin(&self) -> Option<&Origin> {
         match self {
             Self::Geo(_, origin) | Self::Line(_, _, origin) | Self::Raw(_, _, origin) => Some(origin),
             Self::Keys(_) => None,
         }
+    }
+
+    /// Stands for a record that nobody will need again.
+    pub(super) fn kept_nowhere() -> Self {
+        Self::Keys(Keys { first: 0, count: 0 })
     }
 
     /// Rows it becomes.
@@ -78,9 +83,16 @@ pub struct Manner {
     pub commit: Commit,
     /// What is put in on purpose.
     pub inject: Inject,
+    /// Whether a transaction says which records it holds.
+    pub progress: bool,
 }
 
 impl Manner {
+    /// Whether a geographic record is a transaction of its own that says so to `progress`.
+    pub fn tells_each(&self) -> bool {
+        self.progress && self.commit == Commit::Record
+    }
+
     /// Burns what is to be burnt before a row is sent.
     pub fn burn(&self) {
         if !self.inject.spin.is_zero() {
@@ -101,6 +113,8 @@ pub struct Counters<'a> {
     pub origin: Instant,
     /// What measures the worker.
     pub stages: &'a Stages,
+    /// How many of the records at hand are through, from the first.
+    pub through: usize,
 }
 
 impl Counters<'_> {
@@ -113,6 +127,7 @@ impl Counters<'_> {
     /// A geographic record is through.
     pub fn geo(&mut self, columns: &Columns<'_>) {
         self.acks.geo(columns.digest());
+        self.through += 1;
         self.live.records.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -125,6 +140,7 @@ impl Counters<'_> {
     /// A line is through; `keys` are its items' ids.
     pub fn line(&mut self, line: &Line, keys: &[i32]) {
         self.acks.line(line.logrecno, keys, &line.values);
+        self.through += 1;
         self.live.records.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -144,6 +160,13 @@ pub enum IngestError {
     /// The statement kind needs pipelining, which the blocking driver hasn't got.
     #[error("this statement kind needs a driver that pipelines")]
     NotPipelined,
+}
+
+impl IngestError {
+    /// Whether a new connection may cure it.
+    pub fn is_curable(&self) -> bool {
+        matches!(self, Self::Database(error) if db::is_curable(error))
+    }
 }
 
 /// An error, and which of the records at hand it may come from.
@@ -172,6 +195,12 @@ pub fn explain(error: IngestError, records: &[Record], url: &crate::wire::DbUrl)
         IngestError::NotPipelined => Failure::new(Exit::NotSupported, error.to_string()).into(),
         IngestError::Database(error) => {
             let doubled = error.code() == Some(&SqlState::UNIQUE_VIOLATION);
+            if doubled && error.as_db_error().and_then(|db| db.table()) == Some("progress") {
+                let message = format!(
+                    "{place}: progress says that an earlier run has ingested this: run `ingester rebuild` to start from empty tables, or continue that ingest with --resume"
+                );
+                return Failure::new(Exit::Database, message).into();
+            }
             if doubled {
                 let detail = error.as_db_error().and_then(|db| db.detail()).unwrap_or_default().to_owned();
                 let message = format!(

@@ -14,6 +14,7 @@ pub mod nearest;
 pub mod poisson;
 pub mod profiles;
 pub mod quantity;
+pub mod ranges;
 pub mod seconds;
 pub mod units;
 
@@ -142,7 +143,7 @@ impl Statement {
 words! {
     /// Transaction grain.
     Commit {
-        Auto => "every statement is its own transaction",
+        Auto => "every statement is its own transaction: what a crash leaves of a record nobody can tell",
         Record => "one transaction a record (a line with all its items)",
         Chunk => "one transaction for up to --chunk records",
     }

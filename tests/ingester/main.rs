@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod commit_grain;
+mod crashes;
 mod lookup;
 mod metrics;
 mod pools;

@@ -37,6 +37,18 @@ pub(super) fn table(result: &RunResult) -> String {
             format!("in {} records, {}", count(phase.records), duration(phase.seconds)),
         );
     }
+    for phase in result.phases.iter().filter(|phase| phase.skipped > 0) {
+        row(&format!("{} skipped", phase.phase), count(phase.skipped), "records that an earlier run committed".into());
+    }
+    if let Some(retried) = &result.retried {
+        let records = format!(
+            "{} records done again, {} found committed, longest outage {}",
+            count(retried.redone),
+            count(retried.found),
+            duration(retried.longest_outage)
+        );
+        row("connections opened again", count(retried.reconnects), records);
+    }
     row("peak memory", bytes(result.peak_memory), String::new());
     if let Some(found) = &result.verification {
         let sum = found.elements.sum as f64 / 100.0;

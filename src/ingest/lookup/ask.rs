@@ -16,8 +16,8 @@ pub(super) async fn one_by_one(
     manner: Manner,
     keys: Keys,
     counters: &mut Counters<'_>,
-) -> Result<Vec<Node>, IngestError> {
-    let mut nodes = Vec::with_capacity(keys.count as usize);
+    nodes: &mut Vec<Node>,
+) -> Result<(), IngestError> {
     for request in keys.requests() {
         let key = lookup::key(request);
         manner.burn();
@@ -26,7 +26,7 @@ pub(super) async fn one_by_one(
         nodes.push(one(&rows, request)?);
         counters.read(1);
     }
-    Ok(nodes)
+    Ok(())
 }
 
 /// `executemany`: up to so many requests under way; each answer lets another go. Rows are decoded as they come, while
@@ -37,11 +37,11 @@ pub(super) async fn in_flight(
     manner: Manner,
     keys: Keys,
     counters: &mut Counters<'_>,
-) -> Result<Vec<Node>, IngestError> {
+    nodes: &mut Vec<Node>,
+) -> Result<(), IngestError> {
     let driven = session.pipelined().ok_or(IngestError::NotPipelined)?;
     let stages = counters.stages;
-    let mut nodes = Vec::with_capacity(keys.count as usize);
-    let (read, counted) = (&mut nodes, &mut *counters);
+    let (read, counted) = (nodes, &mut *counters);
     stages.begin(Stage::Select);
     let asked = driven.with(|client: &Client| async move {
         let mut window = FuturesOrdered::new();
@@ -62,7 +62,7 @@ pub(super) async fn in_flight(
     });
     asked.await?;
     stages.end(Stage::Select);
-    Ok(nodes)
+    Ok(())
 }
 
 async fn ask(client: &Client, select: &Command, request: u64) -> Result<Vec<Row>, Error> {

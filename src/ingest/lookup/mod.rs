@@ -83,22 +83,27 @@ impl Prepared {
     }
 }
 
-/// Reads a chunk's rows, in the order of its keys.
+/// Reads a chunk's rows, in the order of its keys, those that `nodes` hasn't got yet.
 pub async fn read(
     session: &mut Session,
     prepared: &Prepared,
     manner: Manner,
     keys: Keys,
     counters: &mut Counters<'_>,
-) -> Result<Vec<Node>, IngestError> {
-    let nodes = match manner.statement {
-        Statement::Executemany => ask::in_flight(session, &prepared.select, manner, keys, counters).await?,
-        _ => ask::one_by_one(session, &prepared.select, manner, keys, counters).await?,
-    };
+    nodes: &mut Vec<Node>,
+) -> Result<(), IngestError> {
+    let there = nodes.len() as u64;
+    let left = Keys { first: keys.first + there, count: keys.count - there };
+    match manner.statement {
+        Statement::Executemany => {
+            ask::in_flight(session, &prepared.select, manner, left, counters, nodes).await?;
+        }
+        _ => ask::one_by_one(session, &prepared.select, manner, left, counters, nodes).await?,
+    }
     if !manner.inject.sleep.is_zero() {
         session.sleep(manner.inject.sleep.duration() * keys.count as u32).await; // 1,000 keys at most
     }
-    Ok(nodes)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -37,6 +37,6 @@ async fn all(context: &Arc<Context>) {
 
 /// One worker from its connection to its end.
 pub(super) async fn connect_and_work(context: &Context, worker: usize, stages: &Stages) -> Result<Acks> {
-    let bench = ready(context, stages, Session::driven(&context.config)).await?;
+    let bench = ready(context, stages, worker, Session::driven(&context.config)).await?;
     work(context, worker, stages, &mut [bench]).await
 }

@@ -21,8 +21,8 @@ pub(super) fn start(context: &Arc<Context>) -> io::Result<Vec<JoinHandle<()>>> {
 async fn run(context: &Context) -> Result<Acks> {
     let stages = context.telemetry.thread(0);
     let mut benches = Vec::with_capacity(context.job.pool);
-    for _ in 0..context.job.pool {
-        benches.push(ready(context, &stages, Session::driven(&context.config)).await?);
+    for connection in 0..context.job.pool {
+        benches.push(ready(context, &stages, connection, Session::driven(&context.config)).await?);
     }
     work(context, 0, &stages, &mut benches).await
 }

@@ -30,7 +30,7 @@ fn blocking(context: &Context, worker: usize) -> Result<Acks> {
     let stages = context.telemetry.thread(worker);
     // The driver blocks inside the calls; what is left to wait for asynchronously is the queue.
     pollster::block_on(async {
-        let bench = ready(context, &stages, async { Session::blocking(&context.config) }).await?;
+        let bench = ready(context, &stages, worker, async { Session::blocking(&context.config) }).await?;
         work(context, worker, &stages, &mut [bench]).await
     })
 }

@@ -5,13 +5,13 @@
 //! ─► BEGIN, a SELECT a line, a SELECT a segment ─► rows by the kind, COMMIT ─►      ─ answers come back in this order
 //! ```
 
-use super::{committed, copy, multirow, unnest};
+use super::{commit_of, committed, copy, multirow, unnest};
 use crate::census::line::Line;
 use crate::db::command::Value;
 use crate::db::numeric::Hundredths;
 use crate::ingest::census::{Prepared, check_keys, geo_id, place_of};
 use crate::ingest::session::Session;
-use crate::ingest::workload::{Counters, Failed, IngestError, Manner};
+use crate::ingest::workload::{Counters, Failed, IngestError, Manner, Record};
 use crate::model::{Commit, Stage, Statement};
 use futures_util::future::{try_join_all, try_join3};
 use tokio_postgres::{Client, Error};
@@ -41,6 +41,7 @@ pub(super) async fn lines(
     session: &mut Session,
     prepared: &Prepared,
     manner: Manner,
+    records: &[Record],
     lines: &[(u8, &Line)],
     counters: &mut Counters<'_>,
 ) -> Result<(), Failed> {
@@ -66,12 +67,13 @@ pub(super) async fn lines(
     }
     (0..rows.len()).for_each(|_| manner.burn());
     let rows = &rows;
+    let commit = commit_of(manner, records);
     // COPY encodes while it sends: what its first poll does is no encoding.
     let encoding = Some(stages).filter(|_| manner.statement != Statement::Copy);
     stages.begin(Stage::Execute);
     let inserted = driven
         .with_encoding(encoding, |client: &Client| async move {
-            let commit = async { if transaction { client.batch_execute("COMMIT").await } else { Ok(()) } };
+            let commit = async { if transaction { client.batch_execute(&commit).await } else { Ok(()) } };
             match manner.statement {
                 Statement::Multirow => committed(multirow::insert(client, prepared, rows), commit).await,
                 Statement::Unnest => committed(unnest::insert(client, prepared, rows), commit).await,

@@ -17,15 +17,17 @@ use futures_util::future::try_join;
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use tokio_postgres::{Client, Error};
 
+/// A line, in a transaction of its own where `commit` ends one.
 pub(super) async fn line(
     session: &mut Session,
     prepared: &Prepared,
     manner: Manner,
     segment: u8,
     line: &Line,
+    commit: Option<&str>,
     counters: &mut Counters<'_>,
 ) -> Result<Vec<i32>, IngestError> {
-    let one_transaction = manner.commit == Commit::Record;
+    let one_transaction = commit.is_some();
     let each = manner.commit == Commit::Auto;
     let driven = session.pipelined().ok_or(IngestError::NotPipelined)?;
     let stages = counters.stages;
@@ -61,12 +63,16 @@ pub(super) async fn line(
                 }
                 Ok::<(), Error>(())
             };
-            if one_transaction && stored.len() <= manner.in_flight {
+            match commit {
                 // All executes are queued at the first poll of `inserts`, so COMMIT goes out right behind them.
-                committed(inserts, client.batch_execute("COMMIT")).await
-            } else {
-                inserts.await?;
-                if one_transaction { client.batch_execute("COMMIT").await } else { Ok(()) }
+                Some(commit) if stored.len() <= manner.in_flight => {
+                    committed(inserts, client.batch_execute(commit)).await
+                }
+                Some(commit) => {
+                    inserts.await?;
+                    client.batch_execute(commit).await
+                }
+                None => inserts.await,
             }
         })
         .await?;
@@ -81,8 +87,8 @@ async fn insert(client: &Client, prepared: &Prepared, row: [Value<'_>; 3]) -> Re
     prepared.insert_element().execute(client, &row).await
 }
 
-async fn geo_record(client: &Client, prepared: &Prepared, columns: &Columns<'_>) -> Result<(), Error> {
-    prepared.insert_geo.execute(client, &columns.values()).await
+async fn geo_record(client: &Client, prepared: &Prepared, values: &[Value<'_>]) -> Result<(), Error> {
+    prepared.insert_geo.execute(client, values).await
 }
 
 /// Waits for the oldest answer; the first wait sends whatever the window holds. `each` says whether each is its own
@@ -104,7 +110,7 @@ where
 pub(super) async fn geo(
     session: &mut Session,
     prepared: &Prepared,
-    records: &[Columns<'_>],
+    records: &[(&Columns<'_>, &[Value<'_>])],
     each: bool,
     counters: &mut Counters<'_>,
 ) -> Result<(), (usize, IngestError)> {
@@ -114,15 +120,16 @@ pub(super) async fn geo(
     let stages = counters_here.stages;
     let insert = driven.with_encoding(Some(stages), |client: &Client| async move {
         let mut window = FuturesOrdered::new();
-        for columns in records {
-            window.push_back(geo_record(client, prepared, columns));
+        for (_, values) in records {
+            window.push_back(geo_record(client, prepared, values));
         }
         while let Some(answer) = window.next().await {
             answer?;
-            *done_here += 1;
             if each {
                 counters_here.rows(1);
+                counters_here.geo(records[*done_here].0);
             }
+            *done_here += 1;
         }
         Ok(())
     });

@@ -20,14 +20,18 @@ use super::session::Session;
 use super::workload::{Counters, Failed, IngestError, Manner, Record};
 use crate::census::geo::GeoRecord;
 use crate::census::line::Line;
+use crate::db::command::Value;
 use crate::db::geo::Columns;
+use crate::db::progress;
+use crate::model::ranges::Listed;
 use crate::model::{Commit, Phase, Stage, Statement};
 use futures_util::future::join;
+use std::borrow::Cow;
 use std::future::Future;
 use tokio_postgres::Error;
 
-/// Inserts lines with all their items, one, or under `--commit chunk` several in one transaction; gives how many. Kinds
-/// that take a round trip a row begin no further line once the run is stopped.
+/// Inserts lines with all their items, one, or under `--commit chunk` several in one transaction; the counters say how
+/// many are through. Kinds that take a round trip a row begin no further line once the run is stopped.
 pub async fn lines(
     session: &mut Session,
     prepared: &Prepared,
@@ -35,21 +39,37 @@ pub async fn lines(
     records: &[Record],
     counters: &mut Counters<'_>,
     stopped: &(dyn Fn() -> bool + Sync),
-) -> Result<usize, Failed> {
+) -> Result<(), Failed> {
     let lines: Vec<(u8, &Line)> = records.iter().filter_map(line_of).collect();
     if lines.len() < records.len() {
         return Err((0..records.len(), IngestError::Record("something that is no line reached a worker".into())));
     }
-    let done = if manner.statement.waits_a_line() {
-        one_by_one(session, prepared, manner, &lines, counters, stopped).await?
+    if manner.statement.waits_a_line() {
+        one_by_one(session, prepared, manner, records, &lines, counters, stopped).await?;
     } else {
-        bulk::lines(session, prepared, manner, &lines, counters).await?;
-        lines.len()
-    };
-    if !manner.inject.sleep.is_zero() {
-        session.sleep(manner.inject.sleep.duration() * done as u32).await;
+        bulk::lines(session, prepared, manner, records, &lines, counters).await?;
     }
-    Ok(done)
+    if !manner.inject.sleep.is_zero() {
+        session.sleep(manner.inject.sleep.duration() * counters.through as u32).await;
+    }
+    Ok(())
+}
+
+/// What ends the transaction of these records.
+fn commit_of(manner: Manner, records: &[Record]) -> Cow<'static, str> {
+    if !manner.progress {
+        return "COMMIT".into();
+    }
+    progress::commit_sql(&listed(records)).into()
+}
+
+/// Records as `progress` lists them.
+pub fn listed(records: &[Record]) -> Listed {
+    let mut listed = Listed::default();
+    for origin in records.iter().filter_map(Record::origin) {
+        listed.add(&origin.file, origin.line, origin.line);
+    }
+    listed
 }
 
 fn line_of(record: &Record) -> Option<(u8, &Line)> {
@@ -71,10 +91,11 @@ async fn one_by_one(
     session: &mut Session,
     prepared: &Prepared,
     manner: Manner,
+    records: &[Record],
     lines: &[(u8, &Line)],
     counters: &mut Counters<'_>,
     stopped: &(dyn Fn() -> bool + Sync),
-) -> Result<usize, Failed> {
+) -> Result<(), Failed> {
     let stages = counters.stages;
     let chunk = manner.commit == Commit::Chunk;
     let all = |error: Error| (0..lines.len(), IngestError::from(error));
@@ -82,15 +103,17 @@ async fn one_by_one(
         stages.time(Stage::Begin, session.simple("BEGIN")).await.map_err(all)?;
     }
     let mut held = Vec::new();
-    let mut done = 0;
     for (index, (segment, line)) in lines.iter().enumerate() {
         if index > 0 && stopped() {
             break;
         }
-        done += 1;
+        let commit = (manner.commit == Commit::Record).then(|| commit_of(manner, &records[index..=index]));
+        let commit = commit.as_deref();
         let inserted = match manner.statement {
-            Statement::Executemany => executemany::line(session, prepared, manner, *segment, line, counters).await,
-            _ => row::line(session, prepared, manner, *segment, line, counters).await,
+            Statement::Executemany => {
+                executemany::line(session, prepared, manner, *segment, line, commit, counters).await
+            }
+            _ => row::line(session, prepared, manner, *segment, line, commit, counters).await,
         };
         let keys = inserted.map_err(|error| (index..index + 1, error))?;
         if chunk {
@@ -100,21 +123,22 @@ async fn one_by_one(
         }
     }
     if chunk {
-        stages.time(Stage::Commit, session.simple("COMMIT")).await.map_err(all)?;
+        let commit = commit_of(manner, &records[..held.len()]);
+        stages.time(Stage::Commit, session.simple(&commit)).await.map_err(all)?;
         counters.rows(held.iter().map(Vec::len).sum::<usize>() as u64);
         lines.iter().zip(&held).for_each(|((_, line), keys)| counters.line(line, keys));
     }
-    Ok(done)
+    Ok(())
 }
 
-/// Inserts geographic records and gives how many; on an error says which of them it may be.
+/// Inserts geographic records; the counters say how many are through. On an error says which of them it may be.
 pub async fn geo(
     session: &mut Session,
     prepared: &Prepared,
     manner: Manner,
     records: &[Record],
     counters: &mut Counters<'_>,
-) -> Result<usize, Failed> {
+) -> Result<(), Failed> {
     let columns: Vec<Columns<'_>> = records.iter().filter_map(geo_of).map(Columns::of).collect();
     if columns.len() < records.len() {
         let error = IngestError::Record("something that is no geographic record reached a worker".into());
@@ -126,18 +150,34 @@ pub async fn geo(
     if chunk {
         stages.time(Stage::Begin, session.simple("BEGIN")).await.map_err(all)?;
     }
+    let told: Vec<Values<'_>> =
+        records.iter().zip(&columns).map(|(record, columns)| values(manner, record, columns)).collect();
+    let rows: Vec<_> = columns.iter().zip(&told).map(|(columns, told)| (columns, told.as_slice())).collect();
     let inserted = if pipelines(manner.statement) {
-        executemany::geo(session, prepared, &columns, !chunk, counters).await
+        executemany::geo(session, prepared, &rows, !chunk, counters).await
     } else {
-        row::geo(session, prepared, &columns, !chunk, counters).await
+        row::geo(session, prepared, &rows, !chunk, counters).await
     };
     inserted.map_err(|(index, error)| (index..index + 1, error))?;
     if chunk {
-        stages.time(Stage::Commit, session.simple("COMMIT")).await.map_err(all)?;
+        let commit = commit_of(manner, records);
+        stages.time(Stage::Commit, session.simple(&commit)).await.map_err(all)?;
         counters.rows(columns.len() as u64);
+        columns.iter().for_each(|columns| counters.geo(columns));
     }
-    columns.iter().for_each(|columns| counters.geo(columns));
-    Ok(columns.len())
+    Ok(())
+}
+
+/// The parameters of a geographic record's INSERT.
+type Values<'a> = Vec<Value<'a>>;
+
+/// A geographic record that is a transaction of its own says in its one statement that it is there.
+fn values<'a>(manner: Manner, record: &'a Record, columns: &Columns<'a>) -> Values<'a> {
+    let mut values = columns.values().to_vec();
+    if let Some(origin) = record.origin().filter(|_| manner.tells_each()) {
+        values.extend([Value::Text(&origin.file), Value::Int8(origin.line as i64)]);
+    }
+    values
 }
 
 /// Sends what inserts and, right behind it, COMMIT; waits for both. Of two errors the first says why the second came.

@@ -9,17 +9,18 @@ use crate::ingest::session::Session;
 use crate::ingest::workload::{Counters, IngestError, Manner};
 use crate::model::{Commit, Stage};
 
+/// A line, in a transaction of its own where `commit` ends one.
 pub(super) async fn line(
     session: &mut Session,
     prepared: &Prepared,
     manner: Manner,
     segment: u8,
     line: &Line,
+    commit: Option<&str>,
     counters: &mut Counters<'_>,
 ) -> Result<Vec<i32>, IngestError> {
-    let one_transaction = manner.commit == Commit::Record;
     let stages = counters.stages;
-    if one_transaction {
+    if commit.is_some() {
         stages.time(Stage::Begin, session.simple("BEGIN")).await?;
     }
     let ids = stages.time(Stage::Select, session.ids(&prepared.select_geo, &place_of(line))).await?;
@@ -36,8 +37,8 @@ pub(super) async fn line(
             counters.rows(1);
         }
     }
-    if one_transaction {
-        stages.time(Stage::Commit, session.simple("COMMIT")).await?;
+    if let Some(commit) = commit {
+        stages.time(Stage::Commit, session.simple(commit)).await?;
         counters.rows(keys.len() as u64);
     }
     Ok(keys)
@@ -47,16 +48,16 @@ pub(super) async fn line(
 pub(super) async fn geo(
     session: &mut Session,
     prepared: &Prepared,
-    records: &[Columns<'_>],
+    records: &[(&Columns<'_>, &[Value<'_>])],
     each: bool,
     counters: &mut Counters<'_>,
 ) -> Result<(), (usize, IngestError)> {
-    for (index, columns) in records.iter().enumerate() {
-        let values = columns.values();
-        let insert = session.execute(&prepared.insert_geo, &values, Some(counters.stages));
+    for (index, (columns, values)) in records.iter().enumerate() {
+        let insert = session.execute(&prepared.insert_geo, values, Some(counters.stages));
         counters.stages.time(Stage::Execute, insert).await.map_err(|error| (index, IngestError::from(error)))?;
         if each {
             counters.rows(1);
+            counters.geo(columns);
         }
     }
     Ok(())

@@ -86,7 +86,7 @@ impl Database {
 
     /// Empties what an ingest fills.
     pub fn empty(&self) {
-        self.change("TRUNCATE data_element, geo_record RESTART IDENTITY");
+        self.change("TRUNCATE data_element, geo_record, progress RESTART IDENTITY");
     }
 
     /// Connections of the ingester that are still open here.

@@ -100,12 +100,17 @@ pub struct Child {
 impl Child {
     /// Starts a run in a process group of its own, as a shell does.
     pub fn start(database: &Database, data: &Path, flags: &str) -> Self {
+        Self::start_at(&database.url(), data, flags)
+    }
+
+    /// The same, wherever the database is.
+    pub fn start_at(url: &str, data: &Path, flags: &str) -> Self {
         use std::os::unix::process::CommandExt;
         let mark = processes::mark();
         let mut process = std::process::Command::new(env!("CARGO_BIN_EXE_ingester"))
             .env_remove("RUST_LOG")
             .env(processes::MARK, &mark)
-            .env("INGEST_LAB_DBURL", database.url())
+            .env("INGEST_LAB_DBURL", url)
             .args(["run", "--json", "--data"])
             .arg(data)
             .args(flags.split_whitespace())

@@ -15,7 +15,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 use testcontainers::core::{Mount, WaitFor};
 use testcontainers::runners::AsyncRunner;
-use testcontainers::{GenericImage, ImageExt};
+use testcontainers::{ContainerRequest, GenericImage, ImageExt};
 
 /// Names the image; `make` sets it.
 const IMAGE: &str = "INGEST_LAB_DB_IMAGE";
@@ -119,28 +119,38 @@ impl Server {
     }
 }
 
-fn start() -> Server {
-    let image = std::env::var(IMAGE).unwrap_or_else(|_| DEFAULT_IMAGE.into());
-    let (name, tag) = image.rsplit_once(':').unwrap_or((&image, "latest"));
+/// A password nobody knows.
+pub(super) fn password() -> String {
     let mut random = [0_u8; 16];
     std::io::Read::read_exact(&mut File::open("/dev/urandom").unwrap(), &mut random).unwrap();
-    let password: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    let command = ["-c", SCRIPT, "server"].into_iter().chain(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
-    let request = GenericImage::new(name, tag)
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A server in a container, run by a script of `sh` that gets the settings as its arguments.
+pub(super) fn request(password: &str, script: &str, settings: &[&str]) -> ContainerRequest<GenericImage> {
+    let image = std::env::var(IMAGE).unwrap_or_else(|_| DEFAULT_IMAGE.into());
+    let (name, tag) = image.rsplit_once(':').unwrap_or((&image, "latest"));
+    let command = ["-c", script, "server"].into_iter().chain(settings.iter().flat_map(|setting| ["-c", setting]));
+    GenericImage::new(name, tag)
         .with_entrypoint("/bin/sh")
         .with_exposed_port(5432.into())
         .with_wait_for(WaitFor::message_on_stderr("database system is ready to accept connections"))
         .with_cmd(command)
-        .with_env_var("POSTGRES_PASSWORD", &password)
+        .with_env_var("POSTGRES_PASSWORD", password)
         .with_label("ingest-lab.test", env!("CARGO_MANIFEST_DIR"))
         .with_mount(Mount::tmpfs_mount("/var/lib/postgresql/data"))
         .with_shm_size(256 << 20)
         .with_startup_timeout(Duration::from_secs(120))
-        .with_host_config_modifier(|host| host.auto_remove = Some(true));
+        .with_host_config_modifier(|host| host.auto_remove = Some(true))
+}
+
+fn start() -> Server {
+    let password = password();
+    let request = request(&password, SCRIPT, &SETTINGS);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
         let container = request.start().await.unwrap_or_else(|error| {
-            panic!("the tests' database does not start from {image} ({error}): is the container engine running, and has `make images` made the image? {IMAGE} names another one")
+            panic!("the tests' database does not start ({error}): is the container engine running, and has `make images` made the image? {IMAGE} names another one")
         });
         let server = Server {
             host: container.get_host().await.unwrap().to_string(),

@@ -8,8 +8,8 @@ use crate::ingest::lookup::{Keys, from_frame};
 use crate::ingest::stats::PhaseLog;
 use crate::ingest::worker::{Context, Ended, Message};
 use crate::model::Phase;
+use crate::wire::Event;
 use crate::wire::feed::Feed;
-use crate::wire::{Acknowledged, Event};
 use anyhow::{Context as _, Result, anyhow, bail};
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -48,7 +48,7 @@ pub(super) async fn feed(context: &Context, worker: usize, starting: &Semaphore,
         handout.ended().await;
         context.tell(Message::PhaseDone(standing.log));
     }
-    Ok(Ended { acknowledged: Acknowledged::default(), child: None })
+    Ok(Ended::default())
 }
 
 async fn work(

@@ -7,13 +7,12 @@
 //! ```
 //! A child holds a few records ahead, so that it never waits for the pipe's round trip.
 
+mod census;
 mod handout;
 mod lookup;
 mod pipe;
 
 use super::thread;
-use crate::ingest::reader::feed_of;
-use crate::ingest::statement::together;
 use crate::ingest::stats::PhaseLog;
 use crate::ingest::worker::{self, Context, Ended, Message};
 use crate::model::Workload;
@@ -49,7 +48,7 @@ async fn all(context: &Arc<Context>) {
         let (shared, starting, handout) = (Arc::clone(context), Arc::clone(&starting), Arc::clone(&handout));
         feeders.spawn(async move {
             match shared.job.workload {
-                Workload::Census => feed(&shared, worker, &starting).await,
+                Workload::Census => census::feed(&shared, worker, &starting).await,
                 Workload::Lookup => lookup::feed(&shared, worker, &starting, &handout).await,
             }
         });
@@ -63,7 +62,7 @@ async fn all(context: &Arc<Context>) {
 /// Starts a child and waits for its connection.
 async fn connected(context: &Context, worker: usize, starting: &Semaphore) -> Result<Pipe> {
     let _permit = starting.acquire().await.expect("the semaphore is never closed");
-    let mut pipe = Pipe::start(context).await?;
+    let mut pipe = Pipe::start(context, worker).await?;
     match pipe.next().await? {
         Event::Connected { .. } => context.tell(Message::Connected),
         other => bail!("worker process {worker} said {other:?} instead of connected"),
@@ -79,46 +78,8 @@ async fn end(mut pipe: Pipe, worker: usize, busy: Busy) -> Result<Ended> {
     pipe.send(&Feed::End).await?;
     let mut result = pipe.finish().await?;
     let acknowledged = std::mem::take(&mut result.acknowledged);
-    Ok(Ended { acknowledged, child: Some(worker::Child { worker, result: Box::new(result), busy }) })
-}
-
-/// One child of an ingest from its start to its end.
-async fn feed(context: &Context, worker: usize, starting: &Semaphore) -> Result<Ended> {
-    let mut pipe = connected(context, worker, starting).await?;
-    let mut busy = Vec::new();
-    for (phase, queue) in &context.phases {
-        let mut log = PhaseLog::default();
-        let ahead = together(context.manner(), *phase) * (1 + AHEAD);
-        let mut outstanding = 0;
-        let mut begun = false;
-        loop {
-            let room = outstanding < ahead && !context.stopped();
-            tokio::select! {
-                biased;
-                record = queue.recv(), if room => {
-                    let Ok(record) = record else { break };
-                    if !begun {
-                        pipe.send(&Feed::Phase { phase: *phase }).await?;
-                        begun = true;
-                    }
-                    log.first_taken.get_or_insert_with(Instant::now);
-                    pipe.send(&feed_of(record)).await?;
-                    outstanding += 1;
-                }
-                event = pipe.next(), if outstanding > 0 => {
-                    outstanding -= done(context, worker, &mut log, &event?)?.min(outstanding);
-                }
-                else => break,
-            }
-        }
-        while outstanding > 0 {
-            let event = pipe.next().await?;
-            outstanding -= done(context, worker, &mut log, &event)?.min(outstanding);
-        }
-        busy.push(log.first_taken.zip(log.last_done));
-        context.tell(Message::PhaseDone(log));
-    }
-    end(pipe, worker, busy).await
+    let child = Some(worker::Child { worker, result: Box::new(result), busy });
+    Ok(Ended { acknowledged, child, ..Ended::default() })
 }
 
 /// How many records a child is done with.

@@ -1,6 +1,6 @@
 //! A worker process and the pipes to it: what it is told, what it says, how it ends.
 
-use crate::ingest::worker::Context;
+use crate::ingest::worker::{Context, Message};
 use crate::model::inject::Inject;
 use crate::model::quantity::Delay;
 use crate::model::{Reader, Scheme};
@@ -10,6 +10,7 @@ use crate::wire::feed::Feed;
 use crate::wire::{Event, Job, Line, RunResult};
 use anyhow::{Context as _, Result, anyhow, bail};
 use std::process::Stdio;
+use std::sync::mpsc;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
@@ -26,6 +27,9 @@ pub(super) struct Pipe {
     /// The rows it is handing over, where it is.
     rows: Option<Rows>,
     telemetry: Telemetry,
+    /// Whose it is, and who is told what happens to its connection.
+    worker: usize,
+    messages: mpsc::Sender<Message>,
 }
 
 /// Rows that are on their way.
@@ -43,7 +47,7 @@ pub(super) struct Died(String);
 
 impl Pipe {
     /// Starts a child and tells it its job.
-    pub(super) async fn start(context: &Context) -> Result<Self> {
+    pub(super) async fn start(context: &Context, worker: usize) -> Result<Self> {
         let program = std::env::current_exe().context("find this program's own file")?;
         let mut child = Command::new(program)
             .args(["run", "--job", "-"])
@@ -58,12 +62,14 @@ impl Pipe {
         };
         let (to, from) = (BufWriter::new(to), BufReader::with_capacity(READ, from));
         let telemetry = context.telemetry.clone();
-        let mut pipe = Self { child, to, from, line: Vec::new(), rows: None, telemetry };
+        let messages = context.messages.clone();
+        let mut pipe = Self { child, to, from, line: Vec::new(), rows: None, telemetry, worker, messages };
         // Its records come over the pipe, a few at a time: it has nothing to preload.
         let (scheme, reader) = (Scheme::Serial, Reader::Thread);
         // The parent reads, so what slows reading down is its own.
         let inject = Inject { read: Delay::default(), ..context.job.inject };
-        let job = Job { scheme, reader, inject, pool: 1, seconds: None, child: true, ..context.job.clone() };
+        let (child, resume, mark) = (true, false, context.mark(worker)); // what is there, the parent passes over
+        let job = Job { scheme, reader, inject, pool: 1, seconds: None, child, resume, mark, ..context.job.clone() };
         pipe.write(serde_json::to_vec(&job)?).await?;
         Ok(pipe)
     }
@@ -103,6 +109,12 @@ impl Pipe {
             self.line.clear();
             match said? {
                 Event::Started { .. } | Event::Phase { .. } | Event::Progress { .. } | Event::QueueFilled { .. } => {}
+                Event::ConnectionLost { error, .. } => {
+                    self.tell(Message::ConnectionLost { worker: self.worker, error });
+                }
+                Event::ConnectionBack { seconds, attempts, .. } => {
+                    self.tell(Message::ConnectionBack { worker: self.worker, seconds, attempts });
+                }
                 Event::Second { second, .. } => self.telemetry.child_second(&second),
                 Event::Rows { first, rows, bytes, .. } => {
                     self.rows = Some(Rows { first, rows, bytes, frame: Vec::with_capacity(bytes) });
@@ -110,6 +122,10 @@ impl Pipe {
                 other => return Ok(other),
             }
         }
+    }
+
+    fn tell(&self, message: Message) {
+        let _ = self.messages.send(message); // a coordinator that is gone needs no telling
     }
 
     /// The rows that follow what was said last.
