@@ -64,8 +64,10 @@ pub fn judge(record: &RunRecord, before: &[RunRecord]) -> Vec<String> {
         reasons.extend(lost(result));
     }
     reasons.extend(conditions(&record.conditions, record.cell.fault.is_none()));
-    reasons.extend(speed(record, before));
-    reasons.extend(taken(record));
+    if record.cell.fault.is_none() {
+        reasons.extend(speed(record, before));
+        reasons.extend(taken(record));
+    }
     reasons
 }
 

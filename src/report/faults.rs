@@ -11,6 +11,9 @@ use serde::Serialize;
 /// The question of a series with faults.
 pub const QUESTION: &str = "What happens when something breaks?";
 
+/// What goes without saying beside a fault: itself, and the storage, where only one bears it.
+const OWN: [Factor; 2] = [Factor::Fault, Factor::Storage];
+
 /// Characters of a drawing over time.
 const DRAWN: usize = 48;
 
@@ -72,7 +75,7 @@ pub struct Row {
 /// Every fault of a series.
 pub fn rows(analysis: &Analysis<'_>) -> Vec<Row> {
     let cells: Vec<_> = analysis.faults.iter().map(|one| one.cell).collect();
-    let varying: Vec<Factor> = Factor::varying(&cells).into_iter().filter(|one| *one != Factor::Fault).collect();
+    let varying: Vec<Factor> = Factor::varying(&cells).into_iter().filter(|one| !OWN.contains(one)).collect();
     analysis.faults.iter().map(|one| row(one, &varying)).collect()
 }
 

@@ -7,6 +7,7 @@ use crate::db;
 use crate::engine::{Container, Stack, Standing};
 use crate::model::Storage;
 use crate::model::link::LinkProfile;
+use crate::wire::setup::LinkStatus;
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,9 @@ const OTHERS: Duration = Duration::from_secs(15);
 
 /// How long that lab may take to hold its lock again.
 const LOCKED: Duration = Duration::from_secs(5);
+
+/// How long the link's agent may take to find a database that was started.
+const FOUND: Duration = Duration::from_secs(10);
 
 /// How often a database that is away is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -40,7 +44,9 @@ impl StackStage {
         let standing = self.stack.bring_back(&container).await?;
         self.lift_memory(&container).await?;
         self.reconnect().await?;
-        if self.link_status().await?.emulation.profile != *profile {
+        // What connections that broke still hold would keep the tables from being emptied.
+        db::progress::fence(&self.server().control, None).await?;
+        if self.link_settled().await?.emulation.profile != *profile {
             self.set_link(profile, seed).await?;
         }
         let gone = self.at > 0 && matches!(standing, Standing::Ended { .. });
@@ -57,6 +63,18 @@ impl StackStage {
             self.stack.free_memory(container, self.memory()).await?;
         }
         Ok(limited)
+    }
+
+    /// What the link says of itself, once it has found the database again: one that was started may have another address,
+    /// which the agent looks up every two seconds.
+    async fn link_settled(&self) -> Result<LinkStatus> {
+        let deadline = Instant::now() + FOUND;
+        loop {
+            match self.link_status().await {
+                Err(_) if Instant::now() < deadline => tokio::time::sleep(LOOK_AGAIN).await,
+                answer => return answer,
+            }
+        }
     }
 
     /// The lab's own connections to the current database, new where they broke with it; the stack's lock with them.

@@ -7,16 +7,27 @@ use crate::wire::exit::{Exit, Failure};
 use anyhow::Result;
 use std::time::Duration;
 
-/// Takes all the room that is left beside the log, waits until the server takes no connection, and gives it back. In one
-/// piece, in the container: the server looks for room again half a second later, and without any it ends for good.
+/// Takes all the room that is left beside the log until the server ends its connections, and gives it back. In one piece,
+/// in the container: a tenth of a second later the server looks for room again, and without any it ends for good. What
+/// tells is a connection that does nothing.
 const FILL: &str = r#"
 cd "$PGWAL" || exit 3
-dd if=/dev/zero of=filler bs=1M 2>/dev/null
-dd if=/dev/zero of=filler bs=4k oflag=append conv=notrunc 2>/dev/null
-looks=0
-while pg_isready -q -h 127.0.0.1 && [ "$looks" -lt 600 ]; do looks=$((looks + 1)); sleep 0.02; done
+PGPASSWORD=$(cat /run/ingest-lab/password) timeout 10 \
+  psql -h 127.0.0.1 -U ingest -d ingest -c 'SELECT pg_sleep(60)' > /dev/null 2>&1 &
+connection=$!
+fallocate -l 64m first # gone in no time; the rest takes a moment
+{
+  fallocate -l "$(($(df -k --output=avail . | tail -n 1) - 1024))"k filler
+  dd if=/dev/zero of=filler bs=4k oflag=append conv=notrunc
+} 2> /dev/null &
+filling=$!
+wait "$connection"
+code=$?
+kill "$filling" 2> /dev/null
+rm -f first
+wait "$filling"
 rm -f filler
-[ "$looks" -lt 600 ]
+[ "$code" -ne 124 ]
 "#;
 
 /// How often the server is asked to begin a new file of its log, which needs room: by itself it does when one is full.
