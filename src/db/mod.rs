@@ -26,7 +26,7 @@ use crate::wire::DbUrl;
 use crate::wire::exit::{Exit, Failure};
 use anyhow::{Context, Result};
 use std::error::Error as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -77,7 +77,11 @@ pub fn config(url: &DbUrl, application: &str) -> Result<Config> {
 /// Opens a connection for the caller's own statements (never part of what is measured).
 /// Its protocol work runs as a task of the current tokio runtime.
 pub async fn connect(url: &DbUrl) -> Result<Client> {
-    let (client, connection) = config(url, CONTROL)?.connect(NoTls).await.map_err(|error| explain(&error, url))?;
+    Ok(open(&config(url, CONTROL)?).await.map_err(|error| explain(&error, url))?)
+}
+
+async fn open(config: &Config) -> Result<Client, tokio_postgres::Error> {
+    let (client, connection) = config.connect(NoTls).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "the control connection ended");
@@ -88,11 +92,11 @@ pub async fn connect(url: &DbUrl) -> Result<Client> {
 
 /// The same, once more for as long as the database is away: a server that crashed reads its log back.
 pub async fn connect_again(url: &DbUrl) -> Result<Client> {
-    let begun = std::time::Instant::now();
+    let (config, begun) = (config(url, CONTROL)?, Instant::now());
     loop {
-        match connect(url).await {
-            Err(_) if begun.elapsed() < AWAY => tokio::time::sleep(ASK_AGAIN).await,
-            outcome => return outcome,
+        match open(&config).await {
+            Err(error) if is_curable(&error) && begun.elapsed() < AWAY => tokio::time::sleep(ASK_AGAIN).await,
+            outcome => return Ok(outcome.map_err(|error| explain(&error, url))?),
         }
     }
 }

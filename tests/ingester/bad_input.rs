@@ -288,7 +288,10 @@ fn a_database_that_is_not_ready_is_refused_with_the_remedy() {
         (
             "no tables",
             bare.url(),
-            ["lacks the table data_element, dictionary_item, matrix, geo_record", "run `ingester rebuild` first"],
+            [
+                "lacks the table data_element, dictionary_item, matrix, geo_record, progress",
+                "run `ingester rebuild` first",
+            ],
         ),
     ] {
         assert_refused(&run_with(&url, data.path(), "--pool 2"), 5, &says, what);

@@ -1,7 +1,7 @@
 //! Whatever crashes, whenever: an ingest in transactions is continued with nothing lost and nothing doubled, by the run
 //! itself (`--retry`) or by another one (`--resume`), whatever scheme, statement kind and pool that has.
 
-use crate::support::{Answer, Child, Crashing, Database, Forwarder, data, run, run_with};
+use crate::support::{Answer, Child, Crashing, Database, Forwarder, data, run, run_patiently, run_with};
 use ingest_lab::model::Scheme;
 use ingest_lab::wire::{Event, RunResult};
 use nix::sys::signal::Signal;
@@ -118,7 +118,7 @@ impl Crashes {
     fn resume(&mut self, before: &str) {
         let scheme = Scheme::OWN[self.below(Scheme::OWN.len())];
         let way = format!("{} --resume", self.way(scheme));
-        let answer = run_with(&self.server.url(self.server.port), self.data.path(), &way);
+        let answer = run_patiently(&self.server.url(self.server.port), self.data.path(), &way);
         let what = answer.failure().map(|(error, _)| error.to_owned()).unwrap_or(answer.stderr.clone());
         let result = answer.result().unwrap_or_else(|| panic!("{before}, then {way}: {what}"));
         assert!(verified(result), "{before}, then {way}: {:?}", result.verification);
@@ -139,7 +139,7 @@ impl Crashes {
             Crash::Backends => {
                 let some = 1 + self.below(5);
                 let sql = format!(
-                    "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE application_name = 'ingester' ORDER BY random() LIMIT {some}) AS some"
+                    "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE application_name = 'ingester' ORDER BY random() LIMIT {some}) AS few"
                 );
                 self.server.number(&sql);
             }

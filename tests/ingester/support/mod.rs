@@ -12,4 +12,4 @@ mod server;
 pub use crashing::Crashing;
 pub use database::Database;
 pub use forwarder::Forwarder;
-pub use program::{Answer, Child, PATIENCE, ingester, run, run_with};
+pub use program::{Answer, Child, PATIENCE, ingester, run, run_patiently, run_with};

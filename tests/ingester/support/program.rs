@@ -76,6 +76,11 @@ pub fn run_with(url: &str, data: &Path, flags: &str) -> Answer {
     run_within(url, data, flags, PATIENCE)
 }
 
+/// The same, for as long as a busy machine needs.
+pub fn run_patiently(url: &str, data: &Path, flags: &str) -> Answer {
+    run_within(url, data, flags, LONG_PATIENCE)
+}
+
 fn run_within(url: &str, data: &Path, flags: &str, patience: Duration) -> Answer {
     let mark = processes::mark();
     let mut command = ingester();
@@ -100,10 +105,10 @@ pub struct Child {
 impl Child {
     /// Starts a run in a process group of its own, as a shell does.
     pub fn start(database: &Database, data: &Path, flags: &str) -> Self {
-        Self::start_at(&database.url(), data, flags)
+        Self { patience: PATIENCE, ..Self::start_at(&database.url(), data, flags) }
     }
 
-    /// The same, wherever the database is.
+    /// The same, wherever the database is, and for as long as a busy machine needs.
     pub fn start_at(url: &str, data: &Path, flags: &str) -> Self {
         use std::os::unix::process::CommandExt;
         let mark = processes::mark();
@@ -121,7 +126,7 @@ impl Child {
             .spawn()
             .unwrap();
         let stdout = BufReader::new(process.stdout.take().unwrap());
-        Self { process, stdout, said: Vec::new(), patience: PATIENCE, mark }
+        Self { process, stdout, said: Vec::new(), patience: LONG_PATIENCE, mark }
     }
 
     /// Its process id.
