@@ -119,13 +119,21 @@ impl Row {
         if let Some((lost, doubled)) = self.amiss {
             parts.push(format!("{} rows lost, {} doubled", units::count(lost), units::count(doubled)));
         }
-        let runs = if self.runs == 1 { "1 run".into() } else { format!("{} runs", self.runs) };
+        let runs = match (self.valid, self.runs) {
+            (1, 1) => "1 run".to_owned(),
+            (valid, all) if valid == all => format!("{all} runs"),
+            (valid, all) => format!("{valid} of {all} runs"),
+        };
         let mut detail = match parts.is_empty() {
             true => runs,
             false => format!("{}, {runs}", parts.join("; ")),
         };
         if let Some(why) = &self.why_not {
-            detail.push_str(&format!("; {} of them don't count: {why}", self.runs - self.valid));
+            let others = if self.runs - self.valid == 1 { "the other does" } else { "the others do" };
+            detail.push_str(&match self.valid {
+                0 => format!("; none counts: {why}"),
+                _ => format!("; {others} not count: {why}"),
+            });
         }
         let strong = self.amiss.is_some_and(|(lost, doubled)| lost + doubled > 0);
         Line { at: self.name.clone(), lead: self.told.clone(), detail, strong }

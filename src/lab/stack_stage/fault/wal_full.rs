@@ -17,7 +17,8 @@ PGPASSWORD=$(cat /run/ingest-lab/password) timeout 10 \
 connection=$!
 fallocate -l 64m first # gone in no time; the rest takes a moment
 {
-  fallocate -l "$(($(df -k --output=avail . | tail -n 1) - 1024))"k filler
+  fallocate -l "$(($(df -k --output=avail . | tail -n 1) - 131072))"k filler # all or nothing, and the log grows
+  dd if=/dev/zero of=filler bs=1M oflag=append conv=notrunc
   dd if=/dev/zero of=filler bs=4k oflag=append conv=notrunc
 } 2> /dev/null &
 filling=$!
