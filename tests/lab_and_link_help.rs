@@ -28,6 +28,7 @@ fn link_explains_itself() {
     insta::assert_snapshot!("link-serve", help("link", &["serve", "--help"]));
     insta::assert_snapshot!("link-status", help("link", &["status", "--help"]));
     insta::assert_snapshot!("link-set", help("link", &["set", "--help"]));
+    insta::assert_snapshot!("link-break", help("link", &["break", "--help"]));
     insta::assert_snapshot!("link-probe", help("link", &["probe", "--help"]));
 }
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Starts PostgreSQL; on the first start makes the cluster, the user and database `ingest`, its password, and a
-# certificate for TLS.
+# certificate for TLS. Where $PGWAL names a directory, the write-ahead log is kept there.
 # The password is $POSTGRES_PASSWORD, or a random one in /run/ingest-lab/password, which group 10001 may read.
 # Beside it lie server.crt and server.key, which only PostgreSQL may read, and ca.crt, which clients verify by.
 set -eu
@@ -58,10 +58,10 @@ single() { postgres --single -D "$PGDATA" "$1" > /dev/null; }
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   # Made aside and moved: a start that is killed leaves nothing that looks finished.
   final=$PGDATA PGDATA=$PGDATA.new
-  rm -rf "$PGDATA"
+  rm -rf "$PGDATA" ${PGWAL:+"$PGWAL/pg_wal"}
   pwfile=$(mktemp /tmp/password.XXXXXX)
   printf '%s\n' "$password" > "$pwfile"
-  initdb -D "$PGDATA" --username=ingest --pwfile="$pwfile" --auth=scram-sha-256 \
+  initdb -D "$PGDATA" ${PGWAL:+--waldir="$PGWAL/pg_wal"} --username=ingest --pwfile="$pwfile" --auth=scram-sha-256 \
     --encoding=UTF8 --locale=C.UTF-8 --locale-provider=builtin --builtin-locale=C.UTF-8 --no-instructions
   rm -f "$pwfile"
   echo 'host all all all scram-sha-256' >> "$PGDATA/pg_hba.conf"

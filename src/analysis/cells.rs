@@ -65,10 +65,12 @@ fn steady(result: &RunResult) -> Option<f64> {
     rates.steady.map(|steady| steady.rate).or(rates.whole).filter(|rate| rate.is_finite() && *rate > 0.0)
 }
 
-/// Every cell of a series: the nearest link first, what is ranked together next to each other.
+/// Every cell of a series: the nearest link first, what is ranked together next to each other. Not those with a fault: no
+/// rate of theirs is like another's.
 pub fn cells(records: &[RunRecord]) -> Vec<CellRuns<'_>> {
     let mut cells: Vec<CellRuns<'_>> = Vec::new();
-    for record in records.iter().filter(|record| record.part != Part::WarmUp) {
+    let counts = |record: &&RunRecord| record.part != Part::WarmUp && record.cell.fault.is_none();
+    for record in records.iter().filter(counts) {
         match cells.iter_mut().find(|cell| *cell.cell == record.cell && cell.part == record.part) {
             Some(cell) => cell.runs.push(record),
             None => {

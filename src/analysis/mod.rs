@@ -12,9 +12,11 @@ mod demand;
 mod diagnosis;
 mod estimate;
 mod evidence;
+mod faults;
 mod forecast;
 mod ledger;
 mod limit;
+mod outage;
 mod queueing;
 mod ratio;
 mod scaling;
@@ -34,9 +36,11 @@ pub use compare::{Comparison, Finding, Means, Noise};
 pub use demand::Demand;
 pub use diagnosis::{Diagnosis, Influence};
 pub use evidence::{LEAST_LOOKS, Window, evidence, looks, round_trips, rounds_on_the_link, stolen};
+pub use faults::{Amiss, FaultRuns};
 pub use forecast::{Ahead, forecast};
 pub use ledger::{Ledgers, Share, UNEXPLAINED};
 pub use limit::{Confidence, Limit};
+pub use outage::{BACK, outage};
 pub use ratio::{LEAST_PAIRS, Ratio};
 pub use scaling::{AS_GOOD, LEAST_POOLS, Scaling};
 pub use scores::{Scored, Scores, scored};
@@ -51,6 +55,8 @@ use crate::wire::record::RunRecord;
 pub struct Analysis<'a> {
     /// Each cell with its runs, in the order people read them; the second of a pair of identical ones is the last.
     pub cells: Vec<CellRuns<'a>>,
+    /// Cells in which something was broken: in no other figure.
+    pub faults: Vec<FaultRuns<'a>>,
     /// What two identical cells were seen to differ by; none where no block has both.
     pub noise: Option<Noise<'a>>,
     /// Every pair of cells that differ in one factor only, those of schemes first.
@@ -72,12 +78,19 @@ impl<'a> Analysis<'a> {
             Factor::ALL.iter().flat_map(|factor| compare::family(*factor, &cells, &scatters, floor)).collect();
         let distances = compare::distances(&cells, &scatters, floor);
         let diagnosis = Diagnosis::of(&cells, &scatters);
-        Self { cells, noise, comparisons, distances, diagnosis }
+        let faults = faults::fault_runs(records);
+        Self { cells, faults, noise, comparisons, distances, diagnosis }
     }
 
     /// Factors that have more than one level in this series.
     pub fn varying(&self) -> Vec<Factor> {
         Factor::varying(&self.cells.iter().map(|cell| cell.cell).collect::<Vec<_>>())
+    }
+
+    /// Every run but the warm-ups, those with a fault last.
+    pub fn runs(&self) -> impl Iterator<Item = &'a RunRecord> + '_ {
+        let faulted = self.faults.iter().flat_map(|one| &one.runs);
+        self.cells.iter().flat_map(|cell| &cell.runs).chain(faulted).copied()
     }
 
     /// The cells, without the one that ran again for the noise.

@@ -3,9 +3,9 @@
 use super::probe::ProbeArgs;
 use super::words::word;
 use crate::link::{self, probe, respond};
-use crate::model::Backend;
 use crate::model::link::LinkProfile;
 use crate::model::profiles::Profiles;
+use crate::model::{Backend, LinkFault};
 use crate::wire::emulation::{Request, Setting};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::measured::READY;
@@ -38,6 +38,14 @@ enum Verb {
         /// Where to
         #[arg(value_name = "HOST:PORT")]
         target: Option<String>,
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Break the path, or (without a word) make it whole again; says as JSON how things are
+    Break {
+        /// How
+        #[arg(value_name = "FAULT", value_parser = word(LinkFault::ALL, LinkFault::summary))]
+        fault: Option<LinkFault>,
         #[command(flatten)]
         place: Where,
     },
@@ -127,6 +135,7 @@ async fn run(verb: Verb) -> Result<()> {
         Verb::Status(place) => print(&link::status(&place.state).await?),
         Verb::Set(set) => print(&set.ask().await?),
         Verb::Point { target, place } => print(&link::ask(&link::socket(&place.state), &Request::Point(target)).await?),
+        Verb::Break { fault, place } => print(&link::ask(&link::socket(&place.state), &Request::Break(fault)).await?),
         Verb::Respond { .. } | Verb::Probe(_) => unreachable!("they need no runtime"),
     }
 }

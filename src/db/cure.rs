@@ -4,12 +4,13 @@
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 use tokio_postgres::Error;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{Severity, SqlState};
 
 /// Whether a new connection, and what was not committed done again, may get beyond an error.
 pub fn is_curable(error: &Error) -> bool {
-    if let Some(code) = error.code() {
-        return is_curable_code(code);
+    if let Some(said) = error.as_db_error() {
+        // A server that panics ends everybody's connections and begins anew: what it could not do may be possible then.
+        return said.parsed_severity() == Some(Severity::Panic) || is_curable_code(said.code());
     }
     // The driver tells what happened on an open connection in its text only. Whatever it was, that one is gone.
     if error.is_closed() || error.to_string().starts_with("error communicating with the server") {

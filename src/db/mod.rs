@@ -21,8 +21,8 @@ pub use encryption::encryption;
 pub use node::require_nodes;
 pub use schema::{REPLAY, Settled, empty, lock, rebuild, require_empty, require_resumable, require_tables, settle};
 pub use settings::{
-    FOREIGN_KEYS, checkpoints, clock, foreign_keys, max_connections, reset_settings, set_foreign_keys,
-    set_synchronous_commit,
+    FOREIGN_KEYS, checkpoints, clock, foreign_keys, keep_no_wal, max_connections, next_wal_file, reset_settings,
+    set_foreign_keys, set_synchronous_commit, take_memory,
 };
 pub use spin::spin;
 pub use tls::Connection;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 /// Server settings that an experiment may change, all with ALTER SYSTEM. Whoever cleans up resets these.
-const CHANGED: [&str; 1] = ["synchronous_commit"];
+const CHANGED: [&str; 2] = ["synchronous_commit", "wal_recycle"];
 
 /// The foreign keys of `data_element`: name, column, what it refers to.
 pub const FOREIGN_KEYS: [(&str, &str, &str); 2] = [
@@ -29,6 +29,24 @@ pub async fn set_synchronous_commit(client: &Client, value: Switch) -> Result<St
         .await
         .context("change a setting")?;
     reload(client, "synchronous_commit", value.word()).await
+}
+
+/// From the next checkpoint on no file of the write-ahead log is kept for later: each new one needs room.
+pub async fn keep_no_wal(client: &Client) -> Result<()> {
+    client.batch_execute("ALTER SYSTEM SET wal_recycle = off").await.context("change a setting")?;
+    reload(client, "wal_recycle", "off").await.map(drop)
+}
+
+/// Has the server begin a new file of its write-ahead log.
+pub async fn next_wal_file(client: &Client) -> Result<()> {
+    client.batch_execute("SELECT pg_switch_wal()").await.context("begin a new file of the write-ahead log")
+}
+
+/// Makes the connection's backend use so many bytes of memory for a moment.
+pub async fn take_memory(client: &Client, bytes: u64) -> Result<()> {
+    const MEGABYTE: u64 = 1 << 20;
+    let asked = format!("SELECT length(repeat(repeat('x', {MEGABYTE}), {}))", bytes / MEGABYTE);
+    client.batch_execute(&asked).await.context("use memory")
 }
 
 /// Takes back every server setting that an experiment may have changed. Says whether there was one.

@@ -59,6 +59,9 @@ pub fn run(
     let already = earlier.as_ref().map(|earlier| earlier.acknowledged.clone());
     let telemetry = telemetry(job, extras);
     let mut collector = Collector::new(&telemetry, job.child);
+    if job.retry {
+        collector = collector.often();
+    }
     let mut run = Run::start(job, (source, earlier), &telemetry, &mut collector, interrupt, emit)?;
     let outcome = run.connect().and_then(|()| run.phases());
     let windows = std::mem::take(&mut run.windows);

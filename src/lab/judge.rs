@@ -57,13 +57,17 @@ pub fn judge(record: &RunRecord, before: &[RunRecord]) -> Vec<String> {
     if record.part == Part::WarmUp {
         reasons.push("it was the warm-up".into());
     }
-    if let Some(result) = record.result() {
+    if !record.cell.fault.is_none() {
+        reasons.extend(broken(record));
+    } else if let Some(result) = record.result() {
         reasons.extend(enough(result));
         reasons.extend(lost(result));
     }
-    reasons.extend(conditions(&record.conditions));
-    reasons.extend(speed(record, before));
-    reasons.extend(taken(record));
+    reasons.extend(conditions(&record.conditions, record.cell.fault.is_none()));
+    if record.cell.fault.is_none() {
+        reasons.extend(speed(record, before));
+        reasons.extend(taken(record));
+    }
     reasons
 }
 
@@ -71,6 +75,20 @@ pub fn judge(record: &RunRecord, before: &[RunRecord]) -> Vec<String> {
 pub fn only_processors(reasons: &[String]) -> bool {
     let is_one = |reason: &String| reason.starts_with(OFF_SPEED) || reason.starts_with(TAKEN);
     !reasons.is_empty() && reasons.iter().all(is_one)
+}
+
+/// A run in which something broke shows how that went, not a rate: it counts where the fault came and went.
+fn broken(record: &RunRecord) -> Option<String> {
+    let Some(seen) = &record.conditions.fault else { return Some("nobody saw what its fault did".into()) };
+    if let Some(problem) = &seen.problem {
+        return Some(format!("its fault did not come or go as it should: {problem}"));
+    }
+    if seen.applied.is_none() {
+        return Some(format!("it ended before its fault came, {:.1} s into the data phase", seen.asked));
+    }
+    // One that fails for its fault says so itself.
+    let survived = record.result().is_some();
+    (survived && seen.lifted.is_none()).then(|| "it ended before its fault was over: let runs last longer".into())
 }
 
 /// Processor time that was nobody's to use, as on a virtual machine beside busy ones.
@@ -112,16 +130,17 @@ fn lost(result: &RunResult) -> Option<String> {
     Some(format!("{verb}; {rate} is not that of the pool asked for ({})", result.lost.join("; ")))
 }
 
-fn conditions(found: &Conditions) -> Vec<String> {
+/// Where something broke on purpose (not `whole`), a checkpoint and lost packets are its doing.
+fn conditions(found: &Conditions, whole: bool) -> Vec<String> {
     let mut reasons = Vec::new();
     for (side, check) in [("client", &found.client), ("database", &found.database)] {
         reasons.extend(check.as_ref().and_then(|check| limit(side, check)));
     }
-    reasons.extend(link(found));
+    reasons.extend(link(found, whole));
     for setting in found.settings.iter().filter(|setting| setting.asked != "system" && setting.asked != setting.found) {
         reasons.push(format!("{} was to be {}, but it was {}", setting.name, setting.asked, setting.found));
     }
-    if found.checkpoints > 0 {
+    if whole && found.checkpoints > 0 {
         reasons.push(format!("{} checkpoints began while it ran", found.checkpoints));
     }
     if found.clock_jump.abs() > CLOCK_JUMP {
@@ -150,7 +169,7 @@ fn limit(side: &str, check: &CpuCheck) -> Option<String> {
 }
 
 /// A link that is not what was asked for, or that lost what nobody asked it to lose.
-fn link(found: &Conditions) -> Vec<String> {
+fn link(found: &Conditions, whole: bool) -> Vec<String> {
     let (Some(asked), Some(status)) = (&found.link_asked, &found.link) else { return Vec::new() };
     let mut reasons = Vec::new();
     let emulation = &status.emulation;
@@ -158,7 +177,7 @@ fn link(found: &Conditions) -> Vec<String> {
         reasons.push(format!("the link was to be {asked}, the agent says {}", emulation.profile));
     }
     let lost: u64 = [&emulation.up, &emulation.down].into_iter().flatten().filter_map(|way| way.dropped_unasked).sum();
-    if lost > 0 {
+    if whole && lost > 0 {
         reasons.push(format!("the link lost {lost} packets that nobody asked it to lose"));
     }
     if let Some(measured) = &found.link_measured {
@@ -231,6 +250,7 @@ mod tests {
     use crate::wire::Steady;
     use crate::wire::conditions::Setting;
     use crate::wire::emulation::Counters;
+    use crate::wire::fault::FaultSeen;
     use crate::wire::measured::Quantiles;
     use crate::wire::record::Outcome;
     use crate::wire::testing::record;
@@ -255,6 +275,27 @@ mod tests {
     fn a_run_under_the_conditions_asked_for_counts() {
         assert!(reasons(|_| {}).is_empty());
         assert!(reasons(|run| run.conditions.database = Some(check("0.5", 0.51))).is_empty());
+    }
+
+    #[test]
+    fn what_a_fault_does_is_not_held_against_its_run_and_wrong_limits_are() {
+        let broken = |change: &dyn Fn(&mut RunRecord)| {
+            reasons(|run| {
+                run.cell.fault = "db-kill".parse().unwrap();
+                let seen = FaultSeen { applied: Some(4.0), lifted: Some(5.0), ..Default::default() };
+                run.conditions.fault = Some(seen);
+                run.conditions.checkpoints = 1;
+                change(run);
+            })
+        };
+        assert!(broken(&|_| {}).is_empty());
+        let said = broken(&|run| run.conditions.client = Some(check("0.25", 0.30)));
+        assert!(said.len() == 1 && said[0].contains("the client was to have 0.25 CPUs"), "{said:?}");
+        let seen = |change: fn(&mut FaultSeen)| broken(&|run| change(run.conditions.fault.as_mut().unwrap()));
+        assert!(seen(|seen| seen.applied = None)[0].contains("ended before its fault came"));
+        assert!(seen(|seen| seen.lifted = None)[0].contains("ended before its fault was over"));
+        assert!(seen(|seen| seen.problem = Some("no".into()))[0].contains("did not come or go as it should: no"));
+        assert!(broken(&|run| run.conditions.fault = None)[0].contains("nobody saw"));
     }
 
     #[test]

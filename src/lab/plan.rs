@@ -2,6 +2,7 @@
 
 use super::{Experiment, StopRule};
 use crate::model::cell::Cell;
+use crate::model::fault::Fault;
 use crate::model::{Commit, Part, Statement, Workload};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -45,12 +46,16 @@ pub struct Step {
 
 /// Every run of a series, in order: a warm-up; then blocks, of which odd ones are shuffled by the seed and each even
 /// one is its predecessor backwards (A B, B A), so that a drift over time falls on all cells alike. In every block
-/// the first cell runs twice, as a pair of itself with itself.
+/// the first cell runs twice, as a pair of itself with itself, unless it is given a fault.
 pub fn plan(experiment: &Experiment) -> Vec<Step> {
     let mut rng = ChaCha8Rng::seed_from_u64(experiment.seed);
     let mut order: Vec<(Part, Cell)> = experiment.cells().into_iter().map(|cell| (Part::Cell, cell)).collect();
     let Some((_, first)) = order.first().cloned() else { return Vec::new() };
-    order.push((Part::Twin, first.clone()));
+    // A fault's runs say what it cost, not what is noise.
+    if first.fault.is_none() {
+        order.push((Part::Twin, first.clone()));
+    }
+    let first = Cell { fault: Fault::NONE, ..first };
     let stop = experiment.stop;
     let short = StopRule { seconds: Some(stop.seconds.map_or(WARM_UP, |seconds| seconds.min(WARM_UP))), ..stop };
     let mut steps = vec![Step { run: 0, block: 0, part: Part::WarmUp, cell: first, stop: short, planned: short }];

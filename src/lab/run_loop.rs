@@ -159,7 +159,7 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
         let forecast = self.foretell(step, before)?;
         let (mut conditions, mut lines) = (Conditions::default(), Vec::new());
         let came = self.on_stage(step, &mut conditions, &mut lines).await;
-        let Came { outcome, over, lost } = self.ground(came).await?;
+        let Came { outcome, over, lost } = self.ground(came, &step.cell).await?;
         self.keep.hear(step.run, attempt, &lines)?;
         let mut record = RunRecord {
             schema: SCHEMA,
@@ -190,10 +190,10 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
     }
 
     /// Where a run failed: whether that was its own doing, or the ground went from under it. Then its record says so.
-    async fn ground(&mut self, came: Result<Outcome>) -> Result<Came> {
+    async fn ground(&mut self, came: Result<Outcome>, cell: &Cell) -> Result<Came> {
         let (outcome, error) = match came {
             Err(error) => (None, error),
-            Ok(outcome) => match fatal(&outcome) {
+            Ok(outcome) => match fatal(&outcome, cell) {
                 None => return Ok(Came { outcome, over: None, lost: false }),
                 Some(error) => (Some(outcome), error),
             },
@@ -265,13 +265,16 @@ fn rtt(links: &Profiles, cell: &Cell) -> Option<f64> {
 
 /// Whether a step's run was brought to its end: what was cut short is done again.
 pub(super) fn is_done(records: &[RunRecord], step: &Step) -> bool {
-    records.iter().any(|record| record.run == step.run && !record.was_interrupted() && fatal(&record.outcome).is_none())
+    records.iter().any(|record| {
+        record.run == step.run && !record.was_interrupted() && fatal(&record.outcome, &record.cell).is_none()
+    })
 }
 
-/// A run that failed ends the series, unless only its combination is not supported: the others may be.
-fn fatal(outcome: &Outcome) -> Option<anyhow::Error> {
+/// A run that failed ends the series, unless only its combination is not supported, or something was broken in it on
+/// purpose: the others may do.
+fn fatal(outcome: &Outcome, cell: &Cell) -> Option<anyhow::Error> {
     match outcome {
-        Outcome::Failed { error, code } if Exit::of(*code) != Exit::NotSupported => {
+        Outcome::Failed { error, code } if cell.fault.is_none() && Exit::of(*code) != Exit::NotSupported => {
             Some(Failure::new(Exit::of(*code), error.clone()).into())
         }
         _ => None,

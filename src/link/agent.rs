@@ -3,7 +3,7 @@
 use super::emulate::{Emulator, Shaping};
 use super::serve::Config;
 use super::{Forwarder, Route, target};
-use crate::model::Backend;
+use crate::model::{Backend, LinkFault};
 use crate::wire::SCHEMA;
 use crate::wire::emulation::{Answer, RejectedBackend, Request, Setting};
 use crate::wire::exit::{Exit, Failure};
@@ -22,6 +22,8 @@ pub(super) struct Agent<'a> {
     emulator: Emulator,
     rejected: Vec<Rejected>,
     default_backend: Backend,
+    /// What is broken of the path.
+    fault: Option<LinkFault>,
 }
 
 impl<'a> Agent<'a> {
@@ -41,6 +43,7 @@ impl<'a> Agent<'a> {
             emulator,
             rejected,
             default_backend: backend,
+            fault: None,
         })
     }
 
@@ -50,6 +53,7 @@ impl<'a> Agent<'a> {
             Request::Status => Ok(()),
             Request::Set(setting) => self.set(*setting).await,
             Request::Point(target) => self.point(target).await,
+            Request::Break(fault) => self.breaks(fault).await,
         };
         let status = match done {
             Ok(()) => self.status().await,
@@ -70,9 +74,28 @@ impl<'a> Agent<'a> {
         self.emulator.set(self.address, Shaping { profile, seed }).await
     }
 
+    /// Breaks the path so, or makes it whole: also after a failure.
+    async fn breaks(&mut self, fault: Option<LinkFault>) -> Result<()> {
+        if let Some(fault) = fault {
+            tracing::info!(%fault, "broken on purpose");
+        }
+        self.fault = fault;
+        let done = self.forwarder.breaks(self.route(), fault).await;
+        if done.is_err() && fault.is_some() {
+            self.fault = None;
+            let _ = self.forwarder.breaks(self.route(), None).await;
+        }
+        done
+    }
+
+    fn route(&self) -> Route {
+        Route { listen: self.config.listen, target: self.address }
+    }
+
     /// Another backend, with another kind of forwarding where it needs one; the earlier ones again if it fails.
     async fn switch(&mut self, backend: Backend) -> Result<()> {
         let earlier = self.emulator.backend();
+        self.breaks(None).await?; // by whatever forwards now
         self.emulator.clear().await?;
         let relays = self.forwarder.kind() == Forwarding::Relay;
         if relays == (backend == Backend::Relay) {
@@ -113,14 +136,18 @@ impl<'a> Agent<'a> {
     async fn go_to(&mut self, address: SocketAddr) -> Result<()> {
         self.forwarder.point(Route { listen: self.config.listen, target: address }).await?;
         self.address = address;
+        if self.fault.is_some() {
+            self.forwarder.breaks(self.route(), self.fault).await?;
+        }
         self.emulator.point(address).await
     }
 
     /// Takes every rule away.
     pub(super) async fn stop(mut self) -> Result<()> {
+        let whole = self.breaks(None).await;
         let cleared = self.emulator.clear().await;
         self.forwarder.stop().await?;
-        cleared
+        whole.and(cleared)
     }
 
     /// How things are.
@@ -135,6 +162,7 @@ impl<'a> Agent<'a> {
             pid: std::process::id(),
             default_backend: self.default_backend,
             emulation: self.emulator.report().await?,
+            fault: self.fault,
         })
     }
 }

@@ -10,6 +10,7 @@
 
 mod agent;
 mod arrival;
+mod broken;
 mod control;
 mod emulate;
 mod iptables;
@@ -27,6 +28,7 @@ pub(crate) use emulate::packets_in;
 pub use serve::{Config, serve};
 pub use state::{DEFAULT_STATE, socket, status};
 
+use crate::model::LinkFault;
 use crate::wire::setup::{Forwarding, Rejected};
 use anyhow::Result;
 use std::net::SocketAddr;
@@ -84,6 +86,18 @@ impl Forwarder {
             Self::Iptables(variant) => iptables::apply(*variant, route).await,
             Self::Relay(relay) => {
                 relay.point(route.target);
+                Ok(())
+            }
+        }
+    }
+
+    /// Breaks the path so, or makes it whole.
+    async fn breaks(&self, route: Route, fault: Option<LinkFault>) -> Result<()> {
+        match self {
+            Self::Nft => broken::by_nft(route, fault).await,
+            Self::Iptables(variant) => broken::by_iptables(*variant, route, fault).await,
+            Self::Relay(relay) => {
+                relay.breaks(fault);
                 Ok(())
             }
         }

@@ -3,6 +3,7 @@
 
 use super::Route;
 use super::emulate::pace::Pace;
+use crate::model::LinkFault;
 use anyhow::{Context, Result};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,6 +24,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Relay {
     target: watch::Sender<SocketAddr>,
     pace: Pace,
+    fault: watch::Sender<Option<LinkFault>>,
     accepting: JoinHandle<()>,
 }
 
@@ -34,7 +36,9 @@ impl Relay {
             .with_context(|| format!("listen on port {}", route.listen))?;
         let (target, targets) = watch::channel(route.target);
         let pace = Pace::default();
-        Ok(Self { target, accepting: tokio::spawn(accept(listener, targets, pace.clone())), pace })
+        let (fault, faults) = watch::channel(None);
+        let accepting = tokio::spawn(accept(listener, targets, pace.clone(), faults));
+        Ok(Self { target, pace, fault, accepting })
     }
 
     /// What slows connections that are accepted from now on.
@@ -47,6 +51,11 @@ impl Relay {
         self.target.send_replace(target);
     }
 
+    /// Breaks every connection so, or lets them go on.
+    pub(super) fn breaks(&self, fault: Option<LinkFault>) {
+        self.fault.send_replace(fault);
+    }
+
     /// Ends the relay with its connections.
     pub(super) async fn stop(&mut self) {
         self.accepting.abort();
@@ -55,15 +64,20 @@ impl Relay {
 }
 
 /// Owns the connections: when this task ends, they do.
-async fn accept(listener: TcpListener, target: watch::Receiver<SocketAddr>, pace: Pace) {
+async fn accept(
+    listener: TcpListener,
+    target: watch::Receiver<SocketAddr>,
+    pace: Pace,
+    fault: watch::Receiver<Option<LinkFault>>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((client, from)) => {
-                    let (target, pace) = (*target.borrow(), pace.clone());
+                    let (target, pace, fault) = (*target.borrow(), pace.clone(), fault.clone());
                     connections.spawn(async move {
-                        if let Err(error) = pass_on(client, target, &pace).await {
+                        if let Err(error) = unless_broken(pass_on(client, target, &pace), fault).await {
                             tracing::debug!(%from, %target, %error, "a relayed connection ended");
                         }
                     });
@@ -74,6 +88,28 @@ async fn accept(listener: TcpListener, target: watch::Receiver<SocketAddr>, pace
                 }
             },
             Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// Copies while nothing is broken. In a black hole nobody copies: what is sent waits in the sockets. After a reset the
+/// connection is over; one that begins meanwhile is, too.
+async fn unless_broken(
+    copying: impl Future<Output = io::Result<()>>,
+    mut fault: watch::Receiver<Option<LinkFault>>,
+) -> io::Result<()> {
+    let mut copying = std::pin::pin!(copying);
+    loop {
+        let now = *fault.borrow_and_update();
+        let changed = tokio::select! {
+            changed = fault.changed() => changed,
+            () = std::future::ready(()), if now == Some(LinkFault::Reset) => {
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
+            done = &mut copying, if now.is_none() => return done,
+        };
+        if changed.is_err() {
+            return Err(io::ErrorKind::ConnectionAborted.into()); // the relay is gone
         }
     }
 }
@@ -137,6 +173,24 @@ mod tests {
         assert_eq!(ask(address, 3).await, "old 3");
         relay.point(counting_server("new ").await);
         assert_eq!(ask(address, 3).await, "new 3");
+        relay.stop().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_into_a_black_hole_arrives_when_it_is_gone_and_a_reset_ends_connections() {
+        let (mut relay, address) = relay_to(counting_server("").await).await;
+        relay.breaks(Some(LinkFault::BlackHole));
+        let mut asking = std::pin::pin!(ask(address, 3));
+        assert!(tokio::time::timeout(Duration::from_millis(200), &mut asking).await.is_err(), "nothing passes");
+        relay.breaks(None);
+        assert_eq!(asking.await, "3");
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"before").await.unwrap();
+        relay.breaks(Some(LinkFault::Reset));
+        let mut rest = Vec::new();
+        assert!(stream.read_to_end(&mut rest).await.is_err() || rest.is_empty(), "it is over without an answer");
+        relay.breaks(None);
+        assert_eq!(ask(address, 5).await, "5");
         relay.stop().await;
     }
 

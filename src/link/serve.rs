@@ -3,7 +3,7 @@
 
 use super::agent::Agent;
 use super::control::Control;
-use super::{emulate, state, target};
+use super::{broken, emulate, state, target};
 use crate::model::Backend;
 use crate::wire::setup::Forwarding;
 use anyhow::Result;
@@ -36,6 +36,7 @@ pub async fn serve(config: &Config, stop: impl Future<Output = ()>) -> Result<()
     // An agent that was killed in this container may have left either.
     state::forget(&config.state);
     emulate::sweep().await;
+    broken::sweep().await;
     let address = tokio::select! {
         address = first_address(&config.target) => address,
         () = &mut stop => return Ok(()),

@@ -1,5 +1,6 @@
 //! A cell: one combination of everything that is compared. A run is one execution of a cell.
 
+use super::fault::Fault;
 use super::inject::Inject;
 use super::limits::Cpus;
 use super::{
@@ -82,6 +83,9 @@ pub struct Cell {
     /// Work and waiting put in on purpose.
     #[serde(default)]
     pub inject: Inject,
+    /// What breaks while rows are inserted.
+    #[serde(default)]
+    pub fault: Fault,
 }
 
 fn local() -> String {
@@ -120,6 +124,7 @@ impl Cell {
             storage: Storage::default(),
             tls: Tls::default(),
             inject: Inject::NONE,
+            fault: Fault::NONE,
         }
     }
 
@@ -161,7 +166,8 @@ impl fmt::Display for Cell {
         unusual("foreign-keys", self.foreign_keys.to_string(), self.foreign_keys == on)?;
         unusual("storage", self.storage.to_string(), self.storage == usual.storage)?;
         unusual("tls", self.tls.to_string(), self.tls == usual.tls)?;
-        unusual("inject", self.inject.to_string(), self.inject.is_none())
+        unusual("inject", self.inject.to_string(), self.inject.is_none())?;
+        unusual("fault", self.fault.to_string(), self.fault.is_none())
     }
 }
 
@@ -208,7 +214,7 @@ mod tests {
     fn a_cell_that_is_shown_reads_back() {
         let all = "async-single executemany record pool 60 in-flight 20 reader process link rtt=5ms,loss=1% client-cpus 0.5 \
                    db-cpus 0.25 placement pinned congestion reno synchronous-commit off foreign-keys off storage tmpfs \
-                   tls on inject spin=20us";
+                   tls on inject spin=20us fault black-hole=3s@4s";
         let bulk = "processes multirow chunk pool 4 batch 50 chunk 8 protocol simple";
         let lookup = "lookup async-single executemany pool 4 in-flight 100 chunk 10 link near-region";
         for text in ["threads row auto pool 15", "async row auto pool 60 link near-region", bulk, all, lookup] {

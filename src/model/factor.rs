@@ -28,6 +28,7 @@ impl Factor {
             Self::Storage => cell.storage.to_string(),
             Self::Tls => cell.tls.to_string(),
             Self::Inject => cell.inject.to_string(),
+            Self::Fault => cell.fault.to_string(),
         }
     }
 
@@ -57,6 +58,7 @@ impl Factor {
             Self::Storage => put(&mut cell.storage, level),
             Self::Tls => put(&mut cell.tls, level),
             Self::Inject => put(&mut cell.inject, level),
+            Self::Fault => put(&mut cell.fault, level),
         }
     }
 
@@ -69,9 +71,16 @@ impl Factor {
     pub fn said(self, cell: &Cell) -> String {
         let level = self.level(cell);
         match self {
+            Self::Fault if cell.fault.is_none() => "no fault".into(),
             Self::Inject if cell.inject.is_none() => "nothing injected".into(),
             Self::Inject => format!("{level} injected"),
-            Self::Workload | Self::Scheme | Self::Statement | Self::Commit | Self::Link | Self::Placement => level,
+            Self::Workload
+            | Self::Scheme
+            | Self::Statement
+            | Self::Commit
+            | Self::Link
+            | Self::Placement
+            | Self::Fault => level,
             Self::ClientCpus => format!("client {level} CPU"),
             Self::DbCpus => format!("database {level} CPU"),
             Self::Batch => format!("{level} rows an INSERT"),

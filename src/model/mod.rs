@@ -5,6 +5,7 @@ pub mod cell;
 pub mod checksum;
 pub mod clock;
 pub mod factor;
+pub mod fault;
 pub mod inject;
 pub mod limits;
 pub mod link;
@@ -217,6 +218,14 @@ words! {
 }
 
 words! {
+    /// What the link's agent breaks of the path until it is told to stop.
+    LinkFault {
+        BlackHole => "no packet of a connection passes, either way",
+        Reset => "every connection is reset, at both ends, with the next packet from the database",
+    }
+}
+
+words! {
     /// TCP congestion control of the client's end, which sends the rows.
     #[derive(Default)]
     Congestion {
@@ -309,6 +318,7 @@ words! {
         Storage => "where the database keeps its files",
         Tls => "whether connections to the database are encrypted",
         Inject => "work and waiting put in on purpose",
+        Fault => "what breaks while rows are inserted",
     }
 }
 

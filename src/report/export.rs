@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 type Column = (&'static str, fn(&RunRecord) -> Option<String>);
 
 /// What is told of every run besides its factors.
-const COLUMNS: [Column; 25] = [
+const COLUMNS: [Column; 30] = [
     ("series", |run| Some(run.series.clone())),
     ("run", |run| Some(run.run.to_string())),
     ("attempt", |run| Some(run.attempt.to_string())),
@@ -40,6 +40,11 @@ const COLUMNS: [Column; 25] = [
     ("bound", |run| Some(verdict(&evidence(run)?).bound.to_string())),
     ("client_cpus_measured", |run| share(run.conditions.client.as_ref())),
     ("db_cpus_measured", |run| share(run.conditions.database.as_ref())),
+    ("fault_at_s", |run| figure(run.conditions.fault.as_ref()?.applied)),
+    ("fault_until_s", |run| figure(run.conditions.fault.as_ref()?.lifted)),
+    ("rows_per_s_before_fault", |run| figure(Some(run.conditions.fault.as_ref()?.outage?.before))),
+    ("without_a_row_s", |run| figure(Some(run.conditions.fault.as_ref()?.outage?.without))),
+    ("back_after_s", |run| figure(run.conditions.fault.as_ref()?.outage?.back)),
     ("lost_unasked_packets", |run| {
         let emulation = &run.conditions.link.as_ref()?.emulation;
         let ways = [&emulation.up, &emulation.down];
@@ -101,6 +106,7 @@ impl Report<'_> {
             "distances": self.analysis.distances,
             "noise": self.analysis.noise,
             "then": self.then,
+            "faults": self.faults,
             "forecasts": self.forecasts,
             "why_believe_it": self.facts,
             "invalid": self.invalid,

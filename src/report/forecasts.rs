@@ -33,6 +33,17 @@ pub const NOTE: &str = "Rows a second, written down before the cell's first run;
                         probability of 90 %. As the nearest cell: how far off its rate would have been. Far: from every \
                         cell measured before, in two factors or in one by four times or more; only these are scored.";
 
+/// The heads of the table, and whether what stands below is a number.
+pub const HEADS: [(&str, bool); 7] = [
+    ("cell", false),
+    ("said, rows/s", true),
+    ("between", true),
+    ("came", true),
+    ("off", true),
+    ("as the nearest cell", true),
+    ("far", false),
+];
+
 impl Row {
     /// As a line of a table.
     pub fn cells(&self) -> [String; 7] {

@@ -7,7 +7,7 @@ use super::markdown::with_spread;
 use super::page::{self, TEMPLATE};
 use super::table::{self, RATES};
 use super::waits::CellWaits;
-use super::{Report, forecasts, ledgers, then, waits};
+use super::{Report, faults, forecasts, ledgers, then, waits};
 use crate::analysis::{CellRuns, Comparison, Finding, Means, Summary};
 use crate::model::{Factor, Part, units};
 use serde::Serialize;
@@ -24,6 +24,17 @@ struct Figure {
     /// Lines' signs and names.
     legend: Vec<(String, String)>,
     caption: String,
+}
+
+/// A table without more to it.
+#[derive(Debug, Clone, Serialize)]
+struct Table {
+    id: &'static str,
+    title: &'static str,
+    /// The heads of the columns, and whether what stands below is a number.
+    heads: Vec<(&'static str, bool)>,
+    rows: Vec<Vec<String>>,
+    note: String,
 }
 
 /// A line of the table of rates.
@@ -100,8 +111,7 @@ impl Report<'_> {
             "waits_note": waits::NOTE,
             "then": self.then,
             "then_note": then::NOTE,
-            "forecasts": self.forecasts.iter().map(forecasts::Row::cells).collect::<Vec<_>>(),
-            "forecasts_note": forecasts::NOTE,
+            "tables": self.tables(),
             "comparisons": self.comparison_rows(),
             "facts": self.facts,
             "invalid": self.invalid,
@@ -113,8 +123,47 @@ impl Report<'_> {
         page::render(TEMPLATE, &page)
     }
 
+    /// What is no more than a table.
+    fn tables(&self) -> Vec<Table> {
+        let faults = Table {
+            id: "faults",
+            title: "What each fault cost",
+            heads: faults::HEADS.to_vec(),
+            rows: self.faults.iter().map(faults::Row::cells).collect(),
+            note: faults::note(),
+        };
+        let forecasts = Table {
+            id: "forecasts",
+            title: "Told before it ran",
+            heads: forecasts::HEADS.to_vec(),
+            rows: self.forecasts.iter().map(|row| row.cells().into()).collect(),
+            note: forecasts::NOTE.into(),
+        };
+        [faults, forecasts].into_iter().filter(|table| !table.rows.is_empty()).collect()
+    }
+
+    /// What was broken, and what came meanwhile.
+    fn over_time(&self) -> Figure {
+        Figure {
+            title: "Rows a second while something breaks".into(),
+            svg: chart::timelines(&faults::panels(&self.analysis, &self.faults)),
+            legend: Vec::new(),
+            caption:
+                "A line a run. Shaded, between upright lines: from the moment the fault was ordered until it was made \
+                      good, by the lab's clock."
+                    .into(),
+        }
+    }
+
     fn figures(&self) -> Vec<Figure> {
-        let all = [self.ratios(), self.by_pool(), self.by_distance(), self.by_cell(), self.connection_time()];
+        let all = [
+            self.over_time(),
+            self.ratios(),
+            self.by_pool(),
+            self.by_distance(),
+            self.by_cell(),
+            self.connection_time(),
+        ];
         all.into_iter().filter(|figure| !figure.svg.is_empty()).collect()
     }
 

@@ -1,5 +1,6 @@
 //! The report as Markdown: for a pull request, a wiki, a mail.
 
+use super::faults;
 use super::forecasts;
 use super::latency;
 use super::table::{self, RATES};
@@ -19,6 +20,7 @@ impl Report<'_> {
             let _ = writeln!(text, "\n> **{}**: {}", escaped(&fact.about), escaped(&fact.text));
         }
         self.in_words().for_each(|answer| tell(&mut text, answer));
+        self.costs(&mut text);
         self.rates(&mut text);
         self.then(&mut text);
         self.forecasts(&mut text);
@@ -72,6 +74,20 @@ impl Report<'_> {
             what.join("; "),
             table::TRIPS
         );
+    }
+
+    fn costs(&self, text: &mut String) {
+        if self.faults.is_empty() {
+            return;
+        }
+        let heads: Vec<&str> = faults::HEADS.iter().map(|(name, _)| *name).collect();
+        let sides: String = faults::HEADS.iter().map(|(_, number)| if *number { "--:|" } else { "---|" }).collect();
+        let _ = writeln!(text, "\n## What each fault cost\n\n| {} | over time |\n|{sides}---|", heads.join(" | "));
+        for row in &self.faults {
+            let cells: Vec<String> = row.cells().iter().map(|cell| escaped(cell)).collect();
+            let _ = writeln!(text, "| {} | `{}` |", cells.join(" | "), row.drawn.replace('|', "\\|"));
+        }
+        let _ = writeln!(text, "\n{}", faults::note());
     }
 
     fn then(&self, text: &mut String) {

@@ -14,6 +14,7 @@ mod ceilings;
 mod chart;
 mod encrypted;
 mod export;
+mod faults;
 mod forecasts;
 mod hangs_on;
 mod held_back;
@@ -75,6 +76,8 @@ pub struct Report<'a> {
     ledgers: Vec<CellLedgers>,
     /// The same in words.
     time: Option<Answer>,
+    /// What was broken, and what that cost.
+    faults: Vec<faults::Row>,
     forecasts: Vec<forecasts::Row>,
     latencies: Vec<CellLatency>,
     waits: Vec<CellWaits>,
@@ -100,17 +103,27 @@ impl<'a> Report<'a> {
     pub fn of(source: Source<'a>) -> Self {
         let analysis = Analysis::of(source.records);
         let names = Names::of(&analysis);
-        let answers = answer::answers(&analysis, &names);
+        let faults = faults::rows(&analysis);
+        let mut answers: Vec<Answer> = faults::answer(&faults).into_iter().collect();
+        // Beside faults a cell alone is their control: nothing is asked of it.
+        if answers.is_empty() || analysis.compared().count() > 1 {
+            answers.extend(answer::answers(&analysis, &names));
+        }
         let ledgers = ledgers::ledgers(&analysis, &names);
+        let called = |record: &RunRecord| match record.cell.fault.is_none() {
+            true => names.cell(&record.cell),
+            false => record.cell.fault.to_string(),
+        };
         let invalid = counted(source.records).filter(|record| !record.is_valid()).map(|record| Invalid {
             run: record.run,
             attempt: record.attempt,
-            cell: names.cell(&record.cell),
+            cell: called(record),
             why: reasons(record),
         });
         Self {
             answers,
             time: ledgers::answer(&ledgers),
+            faults,
             forecasts: forecasts::rows(&analysis, &names),
             latencies: latency::latencies(&analysis, &names),
             waits: waits::waits(&analysis, &names),

@@ -1,7 +1,10 @@
 //! Series as they come out of a lab, for tests: a `quick` and a `limits`, looked at from inside and outside, and a sweep
 //! over pools and links without metrics. Drawn from fixed seeds.
 
+mod broken;
 mod observed;
+
+pub use broken::faults;
 
 use super::{Report, Source};
 use crate::model::cell::Cell;
@@ -29,6 +32,7 @@ pub fn report(records: &[RunRecord]) -> Report<'_> {
         Some("ceilings") => {
             ("ceilings", "How far is the ingester from what PostgreSQL's own tools do with the same rows?")
         }
+        Some("faults") => ("faults", "What does it cost when something breaks, and is every row there once?"),
         Some("diagnose") => ("diagnose", "What does the rate of one cell hang on?"),
         _ => ("quick", "Threads or async, when rows are inserted one by one?"),
     };
@@ -38,6 +42,7 @@ pub fn report(records: &[RunRecord]) -> Report<'_> {
         "scheme-2015" => ("2026-11-20-scheme-2015", "results/2026-11-20-scheme-2015"),
         "multiprocess" => ("2026-11-20-multiprocess", "results/2026-11-20-multiprocess"),
         "ceilings" => ("2026-11-20-ceilings", "results/2026-11-20-ceilings"),
+        "faults" => ("2026-11-20-faults", "results/2026-11-20-faults"),
         "diagnose" => ("2026-11-20-diagnose", "results/2026-11-20-diagnose"),
         _ => ("2026-11-20-quick", "results/2026-11-20-quick"),
     };

@@ -1,6 +1,8 @@
 //! Reports of series as they come out of a lab, and of those that came out of it half.
 
-use super::testing::{as_in_2015, diagnosed, limited, lookups, played, quick, quick_of, report, sweep, with_ceilings};
+use super::testing::{
+    as_in_2015, diagnosed, faults, limited, lookups, played, quick, quick_of, report, sweep, with_ceilings,
+};
 use super::*;
 use crate::model::cell::Cell;
 use crate::model::{Backend, Commit, Scheme, Statement, Workload};
@@ -121,8 +123,21 @@ fn a_diagnosis_calls_cells_by_what_was_changed() {
 }
 
 #[test]
+fn what_a_fault_cost_is_told_first_and_no_rate_of_a_broken_run_is() {
+    let records = faults();
+    let report = report(&records);
+    insta::assert_snapshot!("faults-80", report.terminal(Screen::PLAIN));
+    insta::assert_snapshot!("faults-markdown", report.markdown());
+    let html = report.html();
+    insta::assert_snapshot!("faults-html", structure(&html));
+    let broken: Vec<RunRecord> = records.into_iter().filter(|run| !run.cell.fault.is_none()).collect();
+    let text = testing::report(&broken).terminal(Screen::PLAIN);
+    assert!(text.contains("Database killed") && !text.contains("no run is valid"), "{text}");
+}
+
+#[test]
 fn no_line_is_wider_than_the_screen() {
-    for records in [quick(), quick_of(3), limited(), diagnosed(), sweep(), as_in_2015(), with_ceilings()] {
+    for records in [faults(), quick(), quick_of(3), limited(), diagnosed(), sweep(), as_in_2015(), with_ceilings()] {
         let report = report(&records);
         for (columns, screen) in [(80, Screen::PLAIN), (120, WIDE)] {
             for line in report.terminal(screen).lines() {
@@ -246,6 +261,8 @@ fn poor() -> Vec<(&'static str, Vec<RunRecord>)> {
         seen.client.truncate(1);
         seen.database.clear();
     }
+    let mut unseen = faults();
+    unseen.iter_mut().for_each(|run| run.conditions.fault = None);
     vec![
         ("no run", Vec::new()),
         ("only the warm-up", vec![wire::run_of(&threads(1), Part::WarmUp, 0, 0, 9_000.0)]),
@@ -264,6 +281,7 @@ fn poor() -> Vec<(&'static str, Vec<RunRecord>)> {
         ("runs nobody looked at", without_looks),
         ("looks that saw nobody", empty_looks),
         ("one run with everything", quick().into_iter().filter(|record| record.run == 1).collect()),
+        ("faults of which nothing was seen", unseen),
         ("no row a second", nothing_done.collect()),
         ("rates that are no number", not_a_number.collect()),
     ]

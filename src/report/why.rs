@@ -32,7 +32,7 @@ pub(super) fn warning(about: &str, text: impl Into<String>) -> Fact {
 
 /// Everything a reader can check the figures by.
 pub fn facts(analysis: &Analysis<'_>, names: &Names) -> Vec<Fact> {
-    let runs: Vec<&RunRecord> = analysis.cells.iter().flat_map(|cell| cell.runs.iter().copied()).collect();
+    let runs: Vec<&RunRecord> = analysis.runs().collect();
     let Some(last) = runs.iter().max_by_key(|run| (run.run, run.attempt)) else {
         return vec![warning("runs", "there is none yet")];
     };
@@ -90,6 +90,7 @@ fn noise(analysis: &Analysis<'_>, names: &Names) -> Fact {
             let (cell, floor) = (names.cell(noise.cell), units::percent(noise.floor));
             fact("noise", format!("{cell}, twice a block: {seen}; up to {floor} is no difference"))
         }
+        None if analysis.cells.is_empty() => fact("noise", "nothing is compared here"),
         None => warning("noise", "no block has a valid run of the same cell twice: what is noise is not known"),
     }
 }

@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 /// How often what happened is told.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// The same of a run whose connections may break: an outage is told to this.
+const OFTEN: Duration = Duration::from_millis(200);
+
 /// The coordinator's end of a run's [`Telemetry`].
 #[derive(Debug)]
 pub struct Collector {
@@ -21,6 +24,7 @@ pub struct Collector {
     connect: Durations,
     phase: ByStage,
     process: Snapshot,
+    every: Duration,
     begun: Instant,
     told: Instant,
     /// (records, rows) at `told`.
@@ -49,10 +53,16 @@ impl Collector {
             connect: Durations::default(),
             phase: ByStage::default(),
             process: Snapshot::default(),
+            every: EVERY,
             begun: now,
             told: now,
             standing: (0, 0),
         }
+    }
+
+    /// Tells what happened five times a second.
+    pub fn often(self) -> Self {
+        Self { every: OFTEN, ..self }
     }
 
     /// A phase's clock is about to start; every worker waits for records.
@@ -72,7 +82,7 @@ impl Collector {
 
     /// When the next second is over; never where nothing is measured.
     pub fn next(&self) -> Option<Instant> {
-        self.telemetry.is_on().then(|| self.told + EVERY)
+        self.telemetry.is_on().then(|| self.told + self.every)
     }
 
     /// What happened since it was last told, if a second is over. `standing` gives (records, rows) of the phase so far.

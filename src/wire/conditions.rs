@@ -1,5 +1,6 @@
 //! The conditions a run ran under: what was asked for next to what was found, and what preparing it took.
 
+use super::fault::FaultSeen;
 use super::measured::{LinkMeasured, Quantiles};
 use super::setup::{EngineFacts, ImageFacts, LinkStatus, MachineFacts};
 use super::spin::Spin;
@@ -49,6 +50,9 @@ pub struct Conditions {
     /// What was seen of both sides while the ingester ran.
     #[serde(default)]
     pub observed: Option<Observed>,
+    /// What was broken while rows were inserted, and what that did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<FaultSeen>,
     /// What measuring cost while the ingester ran.
     #[serde(default)]
     pub harness: Harness,

@@ -1,8 +1,8 @@
 //! What the link's agent says of the emulation: which backend, why no other, what is set, what was counted.
 
-use crate::model::Backend;
 use crate::model::link::LinkProfile;
 use crate::model::quantity::Delay;
+use crate::model::{Backend, LinkFault};
 use serde::{Deserialize, Serialize};
 
 /// How true the emulation is to a real link.
@@ -88,6 +88,8 @@ pub enum Request {
     Set(Box<Setting>),
     /// Pass new connections on to this `host:port`, a responder for measuring; `None`: to the database again.
     Point(Option<String>),
+    /// Break the path so, or (none) make it whole again.
+    Break(Option<LinkFault>),
 }
 
 /// What is to be set.

@@ -9,6 +9,7 @@ pub mod bounded;
 pub mod conditions;
 pub mod emulation;
 pub mod exit;
+pub mod fault;
 pub mod feed;
 pub mod forecast;
 pub mod measured;
@@ -283,7 +284,7 @@ pub enum Event {
         average: f64,
     },
     /// What happened since the last such line, or since the phase began: about every second where the job asks
-    /// for metrics.
+    /// for metrics, five times as often where it has `retry`.
     Second {
         /// Which phase.
         phase: Phase,

@@ -1,7 +1,7 @@
 //! What produced a run besides its configuration: the engine, the images, the way through the link.
 
 use super::emulation::Emulation;
-use crate::model::Backend;
+use crate::model::{Backend, LinkFault};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
@@ -132,6 +132,9 @@ pub struct LinkStatus {
     pub default_backend: Backend,
     /// What the link is made to do, and by what.
     pub emulation: Emulation,
+    /// What is broken of the path at the moment; none unless a fault is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<LinkFault>,
 }
 
 /// A kind of forwarding that was tried and doesn't work here.

@@ -134,6 +134,7 @@ pub(crate) fn link() -> LinkStatus {
         rejected: Vec::new(),
         pid: 7,
         default_backend: Backend::Nfqueue,
+        fault: None,
         emulation: Emulation {
             backend: Backend::Nfqueue,
             fidelity: Fidelity::Packets,

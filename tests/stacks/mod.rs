@@ -148,6 +148,12 @@ impl Stack {
         docker(&["exec", db.trim(), "cat", "/run/ingest-lab/password"]).trim().to_owned()
     }
 
+    /// Whether the database stands still.
+    pub fn is_paused(&self) -> bool {
+        let filter = format!("label=ingest-lab.stack={}", self.project);
+        !docker(&["ps", "-q", "--filter", &filter, "--filter", "status=paused"]).trim().is_empty()
+    }
+
     /// Whether the images hold what no commit does.
     pub fn built_from_changes(&self) -> bool {
         let format = "{{index .Config.Labels \"org.opencontainers.image.revision\"}}";

@@ -1,6 +1,7 @@
 //! `[[cells]]`: a block of factors, each a list; the cells are their cross product.
 
 use crate::model::cell::{BATCH, CHUNK, Cell, IN_FLIGHT, LOCAL};
+use crate::model::fault::Fault;
 use crate::model::inject::Inject;
 use crate::model::limits::Cpus;
 use crate::model::{
@@ -68,6 +69,9 @@ pub struct CellSpan {
     /// Work and waiting put in on purpose.
     #[serde(default = "usual")]
     pub inject: Vec<Inject>,
+    /// What breaks while rows are inserted.
+    #[serde(default = "usual")]
+    pub fault: Vec<Fault>,
 }
 
 fn in_flight() -> usize {
@@ -119,6 +123,7 @@ impl CellSpan {
             storage: vec![cell.storage],
             tls: vec![cell.tls],
             inject: vec![cell.inject],
+            fault: vec![cell.fault],
         }
     }
 
@@ -143,6 +148,7 @@ impl CellSpan {
             self.storage.len(),
             self.tls.len(),
             self.inject.len(),
+            self.fault.len(),
         ];
         lists.into_iter().fold(1, usize::saturating_mul)
     }
@@ -157,6 +163,7 @@ impl CellSpan {
         let mut first = Cell::new(*scheme, *statement, *commit, *pool);
         (first.in_flight, first.reader) = (self.in_flight, self.reader);
         let mut cells = vec![first];
+        cells = cross(&cells, &self.fault, |cell, fault| cell.fault = *fault);
         cells = cross(&cells, &self.inject, |cell, inject| cell.inject = *inject);
         cells = cross(&cells, &self.tls, |cell, tls| cell.tls = *tls);
         cells = cross(&cells, &self.storage, |cell, storage| cell.storage = *storage);

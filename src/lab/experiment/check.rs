@@ -1,6 +1,6 @@
 //! What an experiment may ask for: in itself, and of the stack it is to run on. Each refusal says what would do.
 
-use super::{CellSpan, Experiment};
+use super::{CellSpan, Experiment, faults};
 use crate::lab::placement::places;
 use crate::lab::plan::{estimate, runs};
 use crate::lab::{Capacity, links};
@@ -16,7 +16,7 @@ const DAY: f64 = 86_400.0;
 /// Free disk that has to be left beside the largest run, bytes: WAL that is kept for reuse.
 const SPARE_DISK: u64 = 1 << 30;
 
-/// Room of the database in memory besides its WAL, bytes (docker-compose.yml: size=4g, of it max_wal_size=1GB).
+/// Room of the database in memory besides its WAL, bytes (docker-compose.yml: size=3g).
 const TMPFS: u64 = 3 << 30;
 
 /// Most blocks.
@@ -61,6 +61,7 @@ impl Experiment {
         }
         self.check_stop()?;
         cells.iter().try_for_each(check_cell)?;
+        cells.iter().try_for_each(|cell| faults::check(cell, &self.stop))?;
         // Once each: the cells of a series share few links.
         let (profiles, mut found) = (links::profiles()?, HashSet::new());
         let mut new = cells.iter().map(|cell| cell.link.as_str()).filter(|link| found.insert(*link));

@@ -2,6 +2,7 @@
 
 mod cells;
 mod check;
+mod faults;
 
 pub use cells::CellSpan;
 
@@ -22,7 +23,7 @@ pub const EXPERIMENTS: &str = "experiments";
 pub(in crate::lab) const LONGEST: u64 = 1 << 20;
 
 /// Experiments that come with the program, found where the folder has none of that name.
-const SHIPPED: [(&str, &str); 11] = [
+const SHIPPED: [(&str, &str); 12] = [
     ("quick", include_str!("../../../experiments/quick.toml")),
     ("scheme-2015", include_str!("../../../experiments/scheme-2015.toml")),
     ("pool-size", include_str!("../../../experiments/pool-size.toml")),
@@ -34,6 +35,7 @@ const SHIPPED: [(&str, &str); 11] = [
     ("ceilings", include_str!("../../../experiments/ceilings.toml")),
     ("durability", include_str!("../../../experiments/durability.toml")),
     ("tls", include_str!("../../../experiments/tls.toml")),
+    ("faults", include_str!("../../../experiments/faults.toml")),
 ];
 
 /// What to compare, how often, and when a run ends.

@@ -141,11 +141,21 @@ async fn play_with(special: Option<(usize, Special)>) -> (Played, Vec<String>) {
 
 /// Plays two blocks of two cells and a twin, after what an earlier session has done.
 async fn play_on(special: Option<(usize, Special)>, earlier: Vec<RunRecord>) -> (Played, Vec<String>) {
+    play_changed(special, earlier, |_| {}).await
+}
+
+/// The same with some of its steps changed.
+async fn play_changed(
+    special: Option<(usize, Special)>,
+    earlier: Vec<RunRecord>,
+    change: impl FnOnce(&mut Vec<Step>),
+) -> (Played, Vec<String>) {
     let diary = Diary::default();
     let (ask, stop) = Stop::by_hand();
     let mut stage = Fake { diary: diary.clone(), special, ask };
     let names = Names { series: "2026-11-20-test".into(), experiment: "test".into() };
-    let steps = plan(&experiment(2));
+    let mut steps = plan(&experiment(2));
+    change(&mut steps);
     let mut keep = Shelf(diary.clone());
     let mut progress = Progress::silent();
     let mut player = Player {
@@ -232,6 +242,14 @@ async fn a_run_that_breaks_is_saved_and_ends_the_series_with_its_exit_code() {
     let (played, diary) = play_with(Some((2, Special::Breaks))).await;
     assert_eq!(exit(&played), Some(Exit::Database));
     assert_eq!(diary[diary.len() - 2..], ["save 2", "restore"]);
+}
+
+#[tokio::test]
+async fn a_run_that_fails_for_its_fault_is_saved_and_the_series_goes_on() {
+    let broken = |steps: &mut Vec<Step>| steps[2].cell.fault = "db-kill".parse().unwrap();
+    let (played, diary) = play_changed(Some((2, Special::Breaks)), Vec::new(), broken).await;
+    assert_eq!((exit(&played), played.records.len()), (None, 7));
+    assert!(!played.records[2].is_valid() && saved(&diary).len() == 7);
 }
 
 #[tokio::test]

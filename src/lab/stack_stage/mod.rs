@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod examine;
+mod fault;
 mod machine;
 mod observe;
 mod path;
@@ -21,13 +22,14 @@ use crate::db;
 use crate::engine::{DataVolume, Healthy, Limits, Network, Responder, RunSpec, Stack, Waiting};
 use crate::model::cell::Cell;
 use crate::model::clock;
+use crate::model::fault::Kind;
 use crate::model::{Congestion, Phase, Placement, Program, Storage, Tls, Workload};
 use crate::wire::conditions::{Conditions, Harness, Setting};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::record::Outcome;
 use crate::wire::setup::LinkStatus;
 use crate::wire::watched::{Encryption, Observed};
-use crate::wire::{Job, Line, SCHEMA};
+use crate::wire::{Job, Line, RunResult, SCHEMA};
 use anyhow::{Context, Result};
 pub(in crate::lab) use peer::Trial;
 use reach::database_url;
@@ -84,6 +86,7 @@ impl StackStage {
 
     /// The same, with less patience.
     pub async fn take_within(stack: Stack, patience: Duration) -> Result<Self> {
+        let revived = Self::revive(&stack, patience).await?;
         let db = stack.healthy("db", patience).await?;
         let link = stack.healthy("link", patience).await?;
         let network = stack.network("client").await?;
@@ -103,7 +106,7 @@ impl StackStage {
             stack,
         };
         // Only now: without the lock it could be another lab's work.
-        let put_back = stage.tidy().await?;
+        let put_back: Vec<String> = revived.into_iter().chain(stage.tidy().await?).collect();
         if !put_back.is_empty() {
             eprintln!("put back what an earlier lab left: {}", put_back.join(", "));
         }
@@ -183,6 +186,23 @@ impl StackStage {
         Ok((waiting, link))
     }
 
+    /// Another ingester like the one that ended, which waits for its job.
+    async fn another_client(&self, step: &Step) -> Result<Waiting> {
+        let cell = &step.cell;
+        let limits = Limits { cpus: cell.client_cpus, cpuset: self.places(cell.placement)?.client.to_string() };
+        let spec = self.run_spec(cell.scheme.program(), step.run, limits, cell.congestion)?;
+        self.stack.start(&spec).await
+    }
+
+    /// A result with what was found in the database beside it.
+    async fn verified(&self, mut result: Box<RunResult>, job: &Job, conditions: &mut Conditions) -> Result<Outcome> {
+        let verifying = Instant::now();
+        let with_geo = job.phases.contains(&Phase::Geo);
+        result.verification = Some(db::verify(&self.server().control, &result.acknowledged, with_geo).await?);
+        conditions.own_time.verify = verifying.elapsed().as_secs_f64();
+        Ok(Outcome::Finished { result })
+    }
+
     /// A container of the series that such a program runs in.
     fn run_spec(&self, program: Program, run: usize, limits: Limits, congestion: Congestion) -> Result<RunSpec> {
         let series = self.series()?;
@@ -232,9 +252,9 @@ impl StackStage {
             metrics: true,
             tls: reach::trust(cell.tls, self.server().authority.as_deref())?,
             inject: cell.inject,
-            progress: false,
+            progress: !cell.fault.is_none() && cell.workload == Workload::Census,
             resume: false,
-            retry: false,
+            retry: !cell.fault.is_none(),
             mark: None,
         })
     }
@@ -245,7 +265,13 @@ impl Stage for StackStage {
         let begun = Instant::now();
         let cell = &step.cell;
         conditions.clone_from(&self.conditions);
+        if cell.fault.kind == Kind::WalFull {
+            self.renew_memory().await?;
+        }
         self.use_storage(cell.storage).await?;
+        if cell.fault.kind == Kind::WalFull {
+            db::keep_no_wal(&self.server().control).await?;
+        }
         let control = &self.server().control;
         db::empty(control).await?;
         let keys = db::set_foreign_keys(control, cell.foreign_keys).await?;
@@ -278,6 +304,9 @@ impl Stage for StackStage {
     ) -> Result<Outcome> {
         let job = self.job(&step.cell, &step.stop)?;
         let (waiting, link) = self.start_client(step, conditions).await?;
+        if !step.cell.fault.is_none() {
+            return self.ingest_broken(step, conditions, (waiting, job), stop, heard).await;
+        }
         let checkpoints = db::checkpoints(&self.server().control).await?;
         let (steady, wall, own_cpu_before) = (Instant::now(), SystemTime::now(), clock::own_cpu());
         let (ended, observed) = self.ingest_and_look_on(step, waiting, &job, stop, heard).await?;
@@ -293,14 +322,12 @@ impl Stage for StackStage {
         conditions.checkpoints = db::checkpoints(&self.server().control).await? - checkpoints;
         conditions.link = Some(after);
         self.after(conditions).await?;
-        let mut result = match ended.result() {
-            Ok(result) => result,
-            Err(failure) => return Ok(Outcome::Failed { error: failure.message, code: failure.exit.code() }),
+        let outcome = match ended.result() {
+            Ok(result) => self.verified(result, &job, conditions).await,
+            Err(failure) => Ok(Outcome::Failed { error: failure.message, code: failure.exit.code() }),
         };
-        let with_geo = job.phases.contains(&Phase::Geo);
-        result.verification = Some(db::verify(&self.server().control, &result.acknowledged, with_geo).await?);
         conditions.own_time.verify = verifying.elapsed().as_secs_f64();
-        Ok(Outcome::Finished { result })
+        outcome
     }
 
     async fn recover(&mut self, error: &anyhow::Error, stop: &Stop, say: &dyn Fn(&str)) -> Result<Option<String>> {

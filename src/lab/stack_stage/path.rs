@@ -1,9 +1,11 @@
 //! The path to the database: the link set as a cell asks, and how long a round trip through it takes.
 
 use super::StackStage;
+use super::fault::lossy;
 use crate::engine::Waiting;
 use crate::lab::{Experiment, links};
 use crate::model::Backend;
+use crate::model::fault::Kind;
 use crate::model::link::LinkProfile;
 use crate::model::quantity::Delay;
 use crate::wire::emulation::refusal;
@@ -24,6 +26,11 @@ impl StackStage {
             let profile = self.profile(&cell.link)?;
             if let Some(reason) = refusal(emulation.backend, &profile) {
                 return Err(Failure::new(Exit::Usage, format!("link {}: {reason}", cell.link)).into());
+            }
+            if let Kind::LossBurst(share, _) = cell.fault.kind
+                && let Some(reason) = refusal(emulation.backend, &lossy(&profile, share))
+            {
+                return Err(Failure::new(Exit::Usage, format!("fault {}: {reason}", cell.fault)).into());
             }
             let (rtt, floor) = (profile.rtt(), emulation.floor.unwrap_or_default());
             if !rtt.is_zero() && rtt < floor {

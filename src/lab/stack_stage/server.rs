@@ -34,6 +34,11 @@ impl Server {
         Ok(Self { storage, container, image, url, password, authority, control, spinners: Vec::new() })
     }
 
+    /// How it keeps its files.
+    pub(super) fn storage(&self) -> Storage {
+        self.storage
+    }
+
     /// Every connection of the lab's own.
     pub(super) fn clients(&self) -> impl Iterator<Item = &Client> {
         std::iter::once(&self.control).chain(&self.spinners)
@@ -68,6 +73,16 @@ impl StackStage {
 
     pub(super) fn server_mut(&mut self) -> &mut Server {
         &mut self.servers[self.at]
+    }
+
+    /// Ends the database in memory: the next cell that asks for it gets a new one.
+    pub(super) async fn renew_memory(&mut self) -> Result<()> {
+        self.at = 0;
+        self.servers.retain(|server| server.storage != Storage::Tmpfs);
+        let container = self.stack.find(service(Storage::Tmpfs)).await?;
+        // The link says nothing of itself where the database it leads to is away.
+        self.ask_link(&["point", target(Storage::Volume)]).await?;
+        self.stack.stop_service(&container).await.map(drop)
     }
 
     /// Turns to the database that keeps its files so, and points the link there. Starts it where it isn't running,

@@ -3,7 +3,7 @@
 use super::StackStage;
 use super::server::{service, target};
 use crate::db;
-use crate::engine::{Container, Limits};
+use crate::engine::{Container, Limits, Standing};
 use crate::model::link::LinkProfile;
 use crate::model::{Storage, Switch};
 use anyhow::Result;
@@ -38,6 +38,9 @@ impl StackStage {
             if self.lift(container).await? {
                 put_back.push(format!("the CPU limit of {}", container.service));
             }
+            if self.lift_memory(container).await? {
+                put_back.push(format!("the memory limit of {}", container.service));
+            }
         }
         Ok(put_back)
     }
@@ -60,7 +63,11 @@ impl StackStage {
     async fn tidy_memory(&mut self) -> Result<Vec<String>> {
         self.servers.truncate(1);
         let Some(container) = self.stack.find_any(service(Storage::Tmpfs)).await? else { return Ok(Vec::new()) };
-        let limited = self.lift(&container).await?;
+        // One that stands still cannot be stopped.
+        if self.stack.standing(&container).await? == Standing::Paused {
+            self.stack.unpause(&container).await?;
+        }
+        let limited = self.lift(&container).await? | self.lift_memory(&container).await?;
         let ran = self.stack.stop_service(&container).await?;
         Ok(if limited || ran { vec!["the database in memory".into()] } else { Vec::new() })
     }
@@ -69,6 +76,10 @@ impl StackStage {
     async fn tidy_link(&self) -> Result<Vec<String>> {
         let mut put_back = Vec::new();
         let found = self.link_status().await?;
+        if let Some(fault) = found.fault {
+            self.ask_link(&["break"]).await?;
+            put_back.push(format!("the path, which was broken ({fault})"));
+        }
         if found.emulation.backend != found.default_backend {
             self.set_link_with(&LinkProfile::local(), 0, Some(found.default_backend)).await?;
             put_back.push(format!("the link's backend ({})", found.default_backend));

@@ -73,6 +73,10 @@ impl Heard {
             self.broken = Some(format!("line {} is earlier than the one before", line.seq));
         }
         self.at = line.at;
+        // Another ingester goes on where a killed one was: its result is of its own rows.
+        if matches!(line.event, Event::Started { .. }) {
+            self.rows.clear();
+        }
         if let Event::Second { phase, second } = &line.event {
             match self.rows.iter_mut().find(|(of, _)| of == phase) {
                 Some((_, rows)) => *rows += second.rows,

@@ -5,11 +5,13 @@ mod bars;
 mod lines;
 mod multiples;
 mod stacks;
+mod timeline;
 
 pub use bars::{Bar, bars};
 pub use lines::{Line, Point, lines, swatch};
 pub use multiples::{Multiple, multiples};
 pub use stacks::{HATCHED, Side, Stack, patch, stacks};
+pub use timeline::{Panel, Run, timelines};
 
 use std::fmt::Write;
 
