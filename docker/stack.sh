@@ -151,8 +151,9 @@ each() {
 clean() {
   down --volumes
   each 'docker volume rm' docker volume ls -q --filter "label=ingest-lab.stack=$INGEST_LAB_PROJECT"
-  each 'docker rmi' docker image ls --filter label=ingest-lab.base --filter 'reference=ingest-lab-*' --format '{{.Repository}}:{{.Tag}}'
-  each 'docker rmi' docker image ls --filter label=ingest-lab.role --filter 'reference=ingest-lab-*' --format '{{.Repository}}:{{.Tag}}'
+  # Of this tag: another one may be somebody else's work. What images are built on is no one's, and made again.
+  each 'docker rmi' docker image ls --filter label=ingest-lab.base --filter "reference=ingest-lab-*:$INGEST_LAB_TAG" --filter 'reference=ingest-lab-base-*' --format '{{.Repository}}:{{.Tag}}'
+  each 'docker rmi' docker image ls --filter label=ingest-lab.role --filter "reference=ingest-lab-*:$INGEST_LAB_TAG" --format '{{.Repository}}:{{.Tag}}'
   docker image prune --force --filter label=ingest-lab.base >/dev/null
   docker image prune --force --filter label=ingest-lab.role=build >/dev/null
   say "Freed this project's images and volumes. results/ and data/ are untouched."
