@@ -246,8 +246,8 @@ fn forget(steps: &[Step], step: &Step, records: &mut [RunRecord]) {
     for RunRecord { conditions, outcome, .. } in records {
         conditions.observed.iter_mut().for_each(|observed| observed.looks = Vec::new());
         if all_ran {
-            (conditions.observed, conditions.link, conditions.link_asked) = (None, None, None);
-            conditions.images = Vec::new();
+            let Conditions { engine, client, database, .. } = std::mem::take(conditions);
+            *conditions = Conditions { engine, client, database, ..Conditions::default() };
         }
         let Outcome::Finished { result } = outcome else { continue };
         result.acknowledged.items = Vec::new();
