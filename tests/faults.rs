@@ -9,7 +9,7 @@ use stacks::Stack;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-const SERIES: &str = "question = \"?\"\nseed = 1\nblocks = 1\nstop = { seconds = \"8s\", lines = 4000, geo_records = 4000 }\n\
+const SERIES: &str = "question = \"?\"\nseed = 1\nblocks = 1\nstop = { seconds = \"6s\", lines = 2500, geo_records = 2500 }\n\
     [[cells]]\nscheme = [\"async\"]\nstatement = [\"row\"]\ncommit = [\"record\"]\npool = [4]\n";
 
 fn write(stack: &Stack, name: &str, faults: &str) {

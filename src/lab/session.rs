@@ -69,7 +69,7 @@ pub(super) async fn or_at_once(stack: &Stack, stop: &Stop, work: impl Future<Out
 /// Takes the stack, which tidies it; the connection just dropped may hold its lock for a moment more.
 async fn put_back(stack: &Stack) {
     // Nobody else's: this lab has just held the lock.
-    let _ = StackStage::revive(stack, Duration::ZERO).await;
+    let _ = StackStage::revive(stack, false).await;
     while StackStage::take_within(stack.clone(), Duration::ZERO).await.is_err() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

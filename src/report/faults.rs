@@ -95,7 +95,7 @@ fn row(fault: &FaultRuns<'_>, varying: &[Factor]) -> Row {
         without: cost(&|cost| Some(cost.without)),
         back: cost(&|cost| cost.back),
         reconnects: seen(&|seen| Some(seen.reconnects as f64)),
-        error: fault.valid().find_map(|(_, seen)| Some(seen.error.as_ref()?.lines().next()?.to_owned())),
+        error: fault.valid().find_map(|(_, seen)| Some(brief(seen.error.as_ref()?.lines().next()?))),
         amiss: fault.amiss().map(|Amiss { lost, doubled }| (lost, doubled)),
         valid: fault.valid().count(),
         runs: fault.runs.len(),
@@ -182,6 +182,14 @@ impl Row {
     }
 }
 
+/// An error without what is the same in each run: where the database is, and what to do about it.
+fn brief(error: &str) -> String {
+    let (before, after) = error.split_once(" at postgresql://").unwrap_or((error, ""));
+    let after = after.split_once(' ').map_or("", |(_, after)| after);
+    let whole = if after.is_empty() { before.to_owned() } else { format!("{before} {after}") };
+    whole.split_once(": check").map_or(whole.clone(), |(said, _)| said.to_owned())
+}
+
 fn tenths(seconds: f64) -> String {
     format!("{seconds:.1}")
 }
@@ -237,4 +245,19 @@ fn drawn(seen: &FaultSeen) -> String {
         text.push(LEVELS[level]);
     }
     text.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_without_the_place_and_the_remedy() {
+        let lost = "the connection to the database at postgresql://link:5432/ingest was lost (connection closed): check \
+                    that it runs; its log says why";
+        assert_eq!(brief(lost), "the connection to the database was lost (connection closed)");
+        let said = "the database at postgresql://link:5432/ingest says: terminating connection (57P01)";
+        assert_eq!(brief(said), "the database says: terminating connection (57P01)");
+        assert_eq!(brief("the ingester was killed"), "the ingester was killed");
+    }
 }

@@ -1,5 +1,6 @@
 //! The first screen: the question, the answer, the table, why believe it. 80 columns, or 120 where there are.
 
+use super::faults;
 use super::ledgers::{self, CellLedgers};
 use super::names::Names;
 use super::table::{self, RATES, Row};
@@ -70,12 +71,15 @@ impl Screen {
     }
 }
 
-/// What there is to see before a series is over: the table alone.
+/// What there is to see before a series is over: the tables alone.
 pub fn provisional(records: &[RunRecord]) -> String {
     let analysis = Analysis::of(records);
     let names = Names::of(&analysis);
     let mut text = String::new();
-    figures(&mut text, &table::rows(&analysis, &names), &names, Screen::PLAIN);
+    broken(&mut text, &faults::rows(&analysis), Screen::PLAIN);
+    if !analysis.cells.is_empty() {
+        figures(&mut text, &table::rows(&analysis, &names), &names, Screen::PLAIN);
+    }
     Screen::PLAIN.shown(&text)
 }
 
@@ -90,7 +94,7 @@ impl Report<'_> {
             tell(&mut text, answer, screen);
         }
         bars(&mut text, ledgers::told(&self.ledgers), screen);
-        self.broken(&mut text, screen);
+        broken(&mut text, &self.faults, screen);
         if !self.analysis.cells.is_empty() {
             figures(&mut text, &table::rows(&self.analysis, &self.names), &self.names, screen);
             text.push('\n');
@@ -98,36 +102,6 @@ impl Report<'_> {
         self.years(&mut text, screen);
         self.believe(&mut text, screen);
         screen.shown(&text)
-    }
-
-    /// What each fault cost, and a run of each over time.
-    fn broken(&self, text: &mut String, screen: Screen) {
-        if self.faults.is_empty() {
-            return;
-        }
-        let column = self.faults.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).min(24);
-        let heads = ["at, s", "rows/s", "no row, s", "back, s", "lost/twice", "valid"];
-        let line = |cells: [String; 6]| -> String {
-            let widths = [6, 8, 10, 9, 11, 6];
-            cells.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}")).collect()
-        };
-        let _ = writeln!(text, "  {}", screen.bold("What each fault cost"));
-        let _ = writeln!(text, "    {:column$}{}", "", line(heads.map(str::to_owned)));
-        for row in &self.faults {
-            let mut name = folded(&row.name, column).into_iter();
-            let _ = writeln!(text, "    {:column$}{}", name.next().unwrap_or_default(), line(row.short()));
-            name.for_each(|more| {
-                let _ = writeln!(text, "    {more}");
-            });
-        }
-        text.push('\n');
-        for row in self.faults.iter().filter(|row| !row.drawn.is_empty()) {
-            let name = folded(&row.name, column).into_iter().next().unwrap_or_default();
-            let _ = writeln!(text, "    {}  {}", screen.dim(&format!("{name:<column$}")), row.drawn);
-        }
-        let legend = "Medians of the valid runs. no row: the longest time; back: the rate of a second at 90 % of that \
-                      before, from the fault on. Above: a run of each over time, what was broken between upright lines.";
-        let _ = writeln!(text, "  {}\n", screen.dim(&wrapped(legend, screen.width(), 2)));
     }
 
     /// 2015's tables with this series beside them.
@@ -194,6 +168,36 @@ pub(super) fn tell(text: &mut String, answer: &Answer, screen: Screen) {
         };
     }
     text.push('\n');
+}
+
+/// What each fault cost, and a run of each over time.
+fn broken(text: &mut String, rows: &[faults::Row], screen: Screen) {
+    if rows.is_empty() {
+        return;
+    }
+    let column = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).min(24);
+    let heads = ["at, s", "rows/s", "no row, s", "back, s", "lost/twice", "valid"];
+    let line = |cells: [String; 6]| -> String {
+        let widths = [6, 8, 10, 9, 11, 6];
+        cells.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}")).collect()
+    };
+    let _ = writeln!(text, "  {}", screen.bold("What each fault cost"));
+    let _ = writeln!(text, "    {:column$}{}", "", line(heads.map(str::to_owned)));
+    for row in rows {
+        let mut name = folded(&row.name, column).into_iter();
+        let _ = writeln!(text, "    {:column$}{}", name.next().unwrap_or_default(), line(row.short()));
+        name.for_each(|more| {
+            let _ = writeln!(text, "    {more}");
+        });
+    }
+    text.push('\n');
+    for row in rows.iter().filter(|row| !row.drawn.is_empty()) {
+        let name = folded(&row.name, column).into_iter().next().unwrap_or_default();
+        let _ = writeln!(text, "    {}  {}", screen.dim(&format!("{name:<column$}")), row.drawn);
+    }
+    let legend = "Medians of the valid runs. no row: the longest time; back: the rate of a second at 90 % of that \
+                  before, from the fault on. Above: a run of each over time, what was broken between upright lines.";
+    let _ = writeln!(text, "  {}\n", screen.dim(&wrapped(legend, screen.width(), 2)));
 }
 
 /// Where time went: a bar of letters for each side of a cell, its shares beside it, and what the letters mean.

@@ -86,7 +86,9 @@ impl StackStage {
 
     /// The same, with less patience.
     pub async fn take_within(stack: Stack, patience: Duration) -> Result<Self> {
-        let revived = Self::revive(&stack, patience).await?;
+        let revived = Self::revive(&stack, true).await?;
+        // What was just started takes its time, however little one had for a stack that is up.
+        let patience = if revived.is_empty() { patience } else { PATIENCE };
         let db = stack.healthy("db", patience).await?;
         let link = stack.healthy("link", patience).await?;
         let network = stack.network("client").await?;

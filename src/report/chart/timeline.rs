@@ -58,7 +58,7 @@ pub fn timelines(panels: &[Panel]) -> String {
     let bottom = height - BOTTOM;
     for tick in ticks(end) {
         canvas.line("grid", (x(tick), bottom), (x(tick), bottom + 4.0));
-        canvas.text("tick", (x(tick), bottom + 18.0), Anchor::Middle, &units::number(tick));
+        canvas.text("tick", (x(tick), bottom + 18.0), Anchor::Middle, &format!("{tick}"));
     }
     canvas.text("tick", (WIDTH - RIGHT, height - 6.0), Anchor::End, "seconds into the data phase");
     canvas.svg(height, "Rows a second over time, with what was broken")

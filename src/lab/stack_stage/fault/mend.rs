@@ -95,8 +95,9 @@ impl StackStage {
     }
 
     /// Brings a stack's database back where a fault left it paused or ended, and says what was done. Without the database
-    /// there is no lock: one that another lab broke comes back by itself, which is waited for.
-    pub(in crate::lab) async fn revive(stack: &Stack, patience: Duration) -> Result<Vec<String>> {
+    /// there is no lock: unless nobody else can have done it, one that another lab broke comes back by itself, which is
+    /// waited for.
+    pub(in crate::lab) async fn revive(stack: &Stack, by_others: bool) -> Result<Vec<String>> {
         let Some(container) = stack.find_any(service(Storage::Volume)).await? else { return Ok(Vec::new()) };
         let away = |standing: Standing| match standing {
             Standing::Running => false,
@@ -106,7 +107,7 @@ impl StackStage {
         if !away(stack.standing(&container).await?) {
             return Ok(Vec::new());
         }
-        let deadline = Instant::now() + patience.min(OTHERS);
+        let deadline = Instant::now() + if by_others { OTHERS } else { Duration::ZERO };
         while Instant::now() < deadline {
             tokio::time::sleep(LOOK_AGAIN).await;
             if !away(stack.standing(&container).await?) {
