@@ -52,7 +52,7 @@ fn one_of_them(run: &RunRecord, said: &str) {
 
 /// A lab that is killed while the database stands still: the next verb lets it go on.
 fn left_paused_by_a_killed_lab(stack: &Stack) {
-    write(stack, "paused", "\"db-pause=5s@1s\"");
+    write(stack, "paused", "\"db-pause=3s@1s\"");
     let mut lab = stack.lab(&["run", "paused.toml"]);
     let mut lab = lab.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
     wait_for_pause(stack, &mut lab);

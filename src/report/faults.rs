@@ -143,7 +143,7 @@ impl Row {
     pub fn cells(&self) -> Vec<String> {
         let figure = |one: Option<Summary>, unit: fn(f64) -> String| match one {
             None => "n/a".into(),
-            Some(one) if one.runs == 1 || one.least == one.most => unit(one.median),
+            Some(one) if unit(one.least) == unit(one.most) => unit(one.median),
             Some(one) => format!("{} ({})", unit(one.median), units::between((one.least, one.most), unit)),
         };
         let late = self.valid.saturating_sub(self.back.map_or(0, |back| back.runs));
