@@ -8,12 +8,11 @@
 
 mod stacks;
 
-use ingest_lab::lab::CellSpan;
 use ingest_lab::model::cell::Cell;
 use ingest_lab::model::{Part, Phase};
 use ingest_lab::series::Folder;
 use serde_json::Value;
-use stacks::Stack;
+use stacks::{Played, Stack};
 
 /// It runs twice a block: what is noise is told by a cell that nothing is planted in.
 const BESIDE: &str = "async row auto pool 4 placement pinned inject spin=300us";
@@ -27,20 +26,7 @@ fn number(name: &str, usual: usize) -> usize {
 
 /// Runs cells in so many blocks; the series' name.
 fn run(stack: &Stack, cells: &[&str], blocks: usize, seed: usize) -> String {
-    let span = |text: &&str| {
-        let cell: Cell = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
-        format!("[[cells]]\n{}", toml::to_string(&CellSpan::of(&cell)).unwrap())
-    };
-    let cells: Vec<String> = cells.iter().map(span).collect();
-    let experiment = format!(
-        "question = \"?\"\nseed = {seed}\nblocks = {blocks}\n\
-         stop = {{ seconds = \"1.5s\", geo_records = 100, lines = 100 }}\n{}",
-        cells.join("\n")
-    );
-    std::fs::write(stack.folder.path().join("pairs.toml"), experiment).unwrap();
-    let done = stack.lab(&["run", "pairs.toml", "--yes"]).output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    stack.series_of("pairs")
+    stack.play("pairs", cells, Played { blocks, seed, seconds: 1.5, records: 100 })
 }
 
 /// A cell that takes a tenth longer a row than the base, by what a row costs the client here.

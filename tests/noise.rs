@@ -7,11 +7,10 @@
 mod stacks;
 
 use ingest_lab::analysis::{Analysis, Finding, Means};
-use ingest_lab::lab::CellSpan;
 use ingest_lab::model::Phase;
 use ingest_lab::model::cell::Cell;
 use ingest_lab::wire::record::RunRecord;
-use stacks::Stack;
+use stacks::{Played, Stack};
 
 /// A client whose one processor is busy, most of it with work put in: what is added to that is added to a row's time.
 const BASE: &str = "threads row auto pool 4 placement pinned inject spin=300us";
@@ -21,20 +20,8 @@ const SAME: &str = "threads row auto pool 4 placement pinned inject spin=300.05u
 
 /// Runs cells in so many blocks; every run.
 fn run(stack: &Stack, cells: &[&str], blocks: usize, seed: usize) -> Vec<RunRecord> {
-    let span = |text: &&str| {
-        let cell: Cell = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
-        format!("[[cells]]\n{}", toml::to_string(&CellSpan::of(&cell)).unwrap())
-    };
-    let cells: Vec<String> = cells.iter().map(span).collect();
-    let experiment = format!(
-        "question = \"?\"\nseed = {seed}\nblocks = {blocks}\n\
-         stop = {{ seconds = \"1.5s\", geo_records = 100, lines = 100 }}\n{}",
-        cells.join("\n")
-    );
-    std::fs::write(stack.folder.path().join("noise.toml"), experiment).unwrap();
-    let done = stack.lab(&["run", "noise.toml", "--yes"]).output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    stack.runs(&stack.series_of("noise"))
+    let series = stack.play("noise", cells, Played { blocks, seed, seconds: 1.5, records: 100 });
+    stack.runs(&series)
 }
 
 /// A cell that takes a tenth longer a row than the first, by what a row costs the client here.

@@ -8,7 +8,6 @@
 mod stacks;
 
 use ingest_lab::analysis::{Bound, evidence, verdict};
-use ingest_lab::lab::CellSpan;
 use ingest_lab::model::cell::Cell;
 use ingest_lab::model::inject::Inject;
 use ingest_lab::model::limits::Cpus;
@@ -18,7 +17,7 @@ use ingest_lab::wire::metrics::Ledger;
 use ingest_lab::wire::record::{Outcome, RunRecord};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use stacks::Stack;
+use stacks::{Played, Stack};
 
 /// Relieving the bound gives at least this many times as much …
 const RELIEVED: f64 = 1.3;
@@ -163,21 +162,8 @@ fn classes(scheme: &str, first: bool, draw: &mut Draw) -> Vec<Known> {
 
 /// Runs cells once, the first twice; every run but the warm-up.
 fn run(stack: &Stack, cells: &[&str], seconds: f64, lines: u32) -> Vec<RunRecord> {
-    let spans: Vec<String> = cells
-        .iter()
-        .map(|text| {
-            let cell: Cell = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
-            format!("[[cells]]\n{}", toml::to_string(&CellSpan::of(&cell)).unwrap())
-        })
-        .collect();
-    let experiment = format!(
-        "question = \"?\"\nseed = 1\nblocks = 1\nstop = {{ seconds = \"{seconds}s\", geo_records = {lines}, lines = {lines} }}\n{}",
-        spans.join("\n")
-    );
-    std::fs::write(stack.folder.path().join("known.toml"), experiment).unwrap();
-    let done = stack.lab(&["run", "known.toml", "--yes"]).output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    stack.runs(&stack.series_of("known")).into_iter().filter(|record| record.part != Part::WarmUp).collect()
+    let series = stack.play("known", cells, Played { blocks: 1, seed: 1, seconds, records: lines });
+    stack.runs(&series).into_iter().filter(|record| record.part != Part::WarmUp).collect()
 }
 
 /// A record without anything that was asked for: the analysis is to go by what was measured.

@@ -2,6 +2,8 @@
 #![allow(dead_code)] // no test needs all of it
 
 use assert_cmd::Command;
+use ingest_lab::lab::CellSpan;
+use ingest_lab::model::cell::Cell;
 use ingest_lab::series::Folder;
 use ingest_lab::wire::record::RunRecord;
 use std::path::Path;
@@ -30,6 +32,16 @@ fn limit_of(id: &str) -> Option<String> {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() || said.contains("No such object"), "docker inspect {id}: {said}");
     output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+}
+
+/// An experiment of these cells.
+pub struct Played {
+    pub blocks: usize,
+    pub seed: usize,
+    /// How long a run lasts, at most.
+    pub seconds: f64,
+    /// How many records of each phase a run has, at most.
+    pub records: u32,
 }
 
 /// The images' tag, unless a test asks for another.
@@ -128,6 +140,25 @@ impl Stack {
 
     pub fn runs(&self, series: &str) -> Vec<RunRecord> {
         recorded(&self.folder.path().join("results").join(series))
+    }
+
+    /// Runs cells, by their text, as a series of that name; its folder's name.
+    pub fn play(&self, name: &str, cells: &[&str], Played { blocks, seed, seconds, records }: Played) -> String {
+        let span = |text: &&str| {
+            let cell: Cell = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
+            format!("[[cells]]\n{}", toml::to_string(&CellSpan::of(&cell)).unwrap())
+        };
+        let cells: Vec<String> = cells.iter().map(span).collect();
+        let experiment = format!(
+            "question = \"?\"\nseed = {seed}\nblocks = {blocks}\n\
+             stop = {{ seconds = \"{seconds}s\", geo_records = {records}, lines = {records} }}\n{}",
+            cells.join("\n")
+        );
+        let file = format!("{name}.toml");
+        std::fs::write(self.folder.path().join(&file), experiment).unwrap();
+        let done = self.lab(&["run", &file, "--yes"]).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        self.series_of(name)
     }
 
     pub fn series_of(&self, experiment: &str) -> String {

@@ -1,13 +1,11 @@
 //! Standing again after the container engine went from under a run: it restarted, or the connections to it broke. Only a
 //! lab outside of that engine lives to see it; one in a container of it ends with it, and `--resume` goes on.
 
-use super::server::Server;
 use super::{PATIENCE, StackStage};
-use crate::db;
 use crate::engine::Responder;
 use crate::lab::stop::Stop;
+use crate::model::Placement;
 use crate::model::link::LinkProfile;
-use crate::model::{Placement, Storage};
 use crate::wire::exit::{Exit, Failure};
 use anyhow::Result;
 use std::time::{Duration, Instant};
@@ -98,6 +96,7 @@ impl StackStage {
     async fn take_again(&mut self, at_rest: bool) -> Result<()> {
         // What is in memory is made anew when a cell asks for it.
         self.servers.truncate(1);
+        self.at = 0;
         if at_rest {
             self.stack.start_service(&self.servers[0].container).await?;
             self.stack.healthy("db", PATIENCE).await?;
@@ -106,9 +105,7 @@ impl StackStage {
         let db = self.stack.healthy("db", PATIENCE).await?;
         self.link = self.stack.healthy("link", PATIENCE).await?;
         if at_rest || self.servers[0].control.is_closed() {
-            let main = Server::connect(&self.stack, Storage::Volume, &db).await?;
-            db::lock(&main.control).await?;
-            self.servers[0] = main;
+            self.connect_again(&db).await?;
         }
         self.tidy().await?;
         self.require_the_same().await?;

@@ -75,6 +75,17 @@ impl StackStage {
         &mut self.servers[self.at]
     }
 
+    /// The lab's own connections to the current database anew: where it is the one that is always there, the stack's lock
+    /// with them.
+    pub(super) async fn connect_again(&mut self, healthy: &Healthy) -> Result<()> {
+        let server = Server::connect(&self.stack, self.server().storage, healthy).await?;
+        if self.at == 0 {
+            db::lock(&server.control).await?;
+        }
+        *self.server_mut() = server;
+        Ok(())
+    }
+
     /// Ends the database in memory: the next cell that asks for it gets a new one.
     pub(super) async fn renew_memory(&mut self) -> Result<()> {
         self.at = 0;

@@ -1,7 +1,7 @@
 //! Making good whatever a fault left, by looking at the stack: after each run that had one, however it ended; and when a
 //! lab takes a stack that another left broken.
 
-use super::super::server::{Server, service};
+use super::super::server::service;
 use super::super::{PATIENCE, StackStage};
 use crate::db;
 use crate::engine::{Container, Stack, Standing};
@@ -79,19 +79,13 @@ impl StackStage {
 
     /// The lab's own connections to the current database, new where they broke with it; the stack's lock with them.
     async fn reconnect(&mut self) -> Result<()> {
-        let storage = self.server().storage();
-        let healthy = self.stack.healthy(service(storage), PATIENCE).await?;
+        let healthy = self.stack.healthy(service(self.server().storage()), PATIENCE).await?;
         let answers = tokio::time::timeout(ANSWER, db::clock(&self.server().control)).await;
         if answers.is_ok_and(|answer| answer.is_ok()) {
             self.server_mut().spinners.retain(|spinner| !spinner.is_closed());
             return Ok(());
         }
-        let server = Server::connect(&self.stack, storage, &healthy).await?;
-        if self.at == 0 {
-            db::lock(&server.control).await?;
-        }
-        *self.server_mut() = server;
-        Ok(())
+        self.connect_again(&healthy).await
     }
 
     /// Brings a stack's database back where a fault left it paused or ended, and says what was done. Without the database
