@@ -9,7 +9,7 @@ use ingest_lab::model::lookup::{self, Delivered, KEYS, ROWS, TOKEN_FACTOR, WHOLE
 use ingest_lab::model::{Commit, Phase, Protocol, Reader, Scheme, Stage, Statement, Workload};
 use ingest_lab::wire::exit::Exit;
 use ingest_lab::wire::metrics::PhaseMetrics;
-use ingest_lab::wire::{Job, Line, RunResult, SCHEMA};
+use ingest_lab::wire::{Begin, Job, Line, RunResult, SCHEMA};
 use serde_json::Value;
 
 const CONTRACT: &str = include_str!("../docs/peer-contract.md");
@@ -73,6 +73,7 @@ fn the_lines_of_the_contract_load_and_are_numbered() {
     for event in [
         "started",
         "connected",
+        "ready",
         "phase",
         "progress",
         "second",
@@ -88,6 +89,13 @@ fn the_lines_of_the_contract_load_and_are_numbered() {
     ] {
         assert!(CONTRACT.contains(&format!("\n| `{event}` | ")), "{event}");
     }
+}
+
+#[test]
+fn the_word_to_begin_of_the_contract_loads() {
+    let text = example("begin").trim();
+    let begin: Begin = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::to_value(begin).unwrap(), serde_json::from_str::<Value>(text).unwrap());
 }
 
 #[test]

@@ -4,7 +4,9 @@
 
 mod stacks;
 
+use ingest_lab::model::Phase;
 use stacks::Stack;
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
@@ -44,6 +46,8 @@ fn limits_are_set_felt_and_put_back_however_a_lab_ends() {
     a_bundle_is_verified_tells_nothing_private_and_is_run_again(&stack);
     assert_eq!(stack.state(), before);
     a_database_in_memory_and_another_backend(&stack);
+    assert_eq!(stack.state(), before);
+    several_clients_share_each_run_and_one_that_dies_fails_its_own(&stack);
     assert_eq!(stack.state(), before);
     ended_in_order_while_a_second_lab_is_refused(&stack);
     assert_eq!(stack.state(), before);
@@ -147,6 +151,42 @@ fn a_database_in_memory_and_another_backend(stack: &Stack) {
     let listed = stack.lab(&["list"]).output().unwrap();
     let said = String::from_utf8_lossy(&listed.stderr).into_owned();
     assert!(!said.contains("put back"), "the series itself put everything back: {said}");
+}
+
+/// However many clients share a run, each line is there once: what they had acknowledged is the same to the last item, and
+/// the tables hold it. In the warm-up one of four is killed.
+fn several_clients_share_each_run_and_one_that_dies_fails_its_own(stack: &Stack) {
+    let text = "question = \"?\"\nseed = 1\nblocks = 1\nstop = { lines = 80, geo_records = 80 }\n\
+                [[cells]]\nscheme = [\"async\"]\nstatement = [\"row\"]\ncommit = [\"record\"]\npool = [2]\n\
+                clients = [4, 2, 1]\n";
+    std::fs::write(stack.folder.path().join("shared.toml"), text).unwrap();
+    let mut lab = stack.lab(&["run", "shared.toml"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = Vec::new();
+    for line in BufReader::new(lab.stderr.take().unwrap()).lines().map_while(Result::ok) {
+        if line.contains("geo: ") && !said.iter().any(|said: &String| said.contains("geo: ")) {
+            stack.kill_client(3);
+        }
+        said.push(line);
+    }
+    assert!(lab.wait().unwrap().success(), "{said:#?}");
+    let runs = stack.runs(&stack.series_of("shared"));
+    let lost = &runs.iter().find(|run| run.run == 0).unwrap().invalid[0];
+    assert!(lost.starts_with("client 3 of 4 is lost, and the run with it: the ingester ended with code 137"), "{lost}");
+    let mut all = Vec::new();
+    for run in runs.iter().filter(|run| run.run > 0) {
+        let result = run.result().unwrap_or_else(|| panic!("{:?}", run.outcome));
+        assert!(result.verification.as_ref().unwrap().verified, "{:?}", result.verification);
+        let acknowledged = &result.acknowledged;
+        assert_eq!((acknowledged.geo_rows, acknowledged.lines), (80, 80), "{}", run.cell);
+        if run.cell.clients > 1 {
+            let records: Vec<u64> = result.clients_in(Phase::Data).map(|(_, seen)| seen.records).collect();
+            assert_eq!(records, vec![80 / run.cell.clients as u64; run.cell.clients], "{}", run.cell);
+            assert_eq!(run.conditions.clients().count(), run.cell.clients);
+        }
+        all.push(acknowledged.clone());
+    }
+    assert_eq!(all.len(), 4, "three cells and a twin");
+    assert!(all.iter().all(|one| *one == all[0]), "the same rows, whoever inserted them");
 }
 
 /// The run is saved, everything put back, and the series goes on later, unless the setup has changed.

@@ -216,6 +216,8 @@ impl Ring {
             resume: false,
             retry: false,
             mark: None,
+            share: ingest_lab::model::share::Share::WHOLE,
+            barrier: false,
             metrics: way.metrics,
         };
         let job = serde_json::to_string(&job)?;

@@ -81,7 +81,8 @@ pub fn cells(records: &[RunRecord]) -> Vec<CellRuns<'_>> {
     cells.sort_by_cached_key(|runs| {
         let cell = runs.cell;
         let sizes = (cell.in_flight, cell.batch, cell.chunk, cell.protocol);
-        let sent = (cell.statement, sizes, cell.commit, cell.reader, cell.pool, cell.inject);
+        let workers = (cell.pool, cell.clients);
+        let sent = (cell.statement, sizes, cell.commit, cell.reader, workers, cell.inject);
         (runs.part, runs.environment(), sent, cell.scheme)
     });
     cells

@@ -25,8 +25,12 @@ pub struct Demand {
 }
 
 impl Demand {
-    /// Of a cell; none where no valid run was looked at.
+    /// Of a cell; none where no valid run was looked at. Nor where several clients shared its runs: what a row takes of
+    /// each of them says nothing of one.
     pub fn of(cell: &CellRuns<'_>) -> Option<Self> {
+        if cell.cell.clients > 1 {
+            return None;
+        }
         let rate_of = cell.rate()?.median;
         type Side = fn(&Observed) -> &Vec<Used>;
         let a_row = |side: Side| {

@@ -3,6 +3,8 @@
 //! What is seen from outside is taken from the window in which every worker was busy; what the ingester accounts for,
 //! and the link's bytes, from the whole data phase. Asked-for figures are not read: a limit is what the control group
 //! held and the processors it ran on, a round trip what was measured, a rate what the link's agent says it lets through.
+//! Of several clients that share a run the figures are those of all of them together: one that is at its limit while
+//! others wait is no bound of the run's.
 
 use super::verdict::Evidence;
 use crate::model::limits::processors;
@@ -13,6 +15,7 @@ use crate::wire::record::RunRecord;
 use crate::wire::setup::LinkStatus;
 use crate::wire::watched::{Doing, Look, Machine, Observed, Used};
 use crate::wire::{PhaseResult, Steady};
+use std::collections::BTreeSet;
 
 /// Of fewer looks no share is told: one look more or less would be a twentieth.
 pub const LEAST_LOOKS: usize = 20;
@@ -73,20 +76,25 @@ pub fn evidence(record: &RunRecord) -> Option<Evidence> {
     let asleep = |doing: &[Doing]| fraction(&looks, doing);
     // What the machine underneath took is nobody's to use; a quota of less than what is left is not touched by it.
     let left = 1.0 - stolen_in(&looks).unwrap_or(0.0);
-    let share = |used: &[Used], check: &Option<CpuCheck>| {
-        let most = processors_of(check.as_ref()?) * left;
-        Some((rate(used, window?)? / may(check)?.min(most.max(f64::EPSILON))).min(1.0))
+    let share = |used: &[&[Used]], checks: &[&CpuCheck]| {
+        let most = processors_of_all(checks) * left;
+        let used: f64 = used.iter().map(|one| rate(one, window?)).sum::<Option<f64>>()?;
+        Some((used / allowed_together(checks)?.min(most.max(f64::EPSILON))).min(1.0))
     };
+    let clients: Vec<&CpuCheck> = conditions.clients().collect();
+    let used_by_clients: Vec<&[Used]> = observed.clients().collect();
+    let database: Vec<&CpuCheck> = conditions.database.iter().collect();
     Some(Evidence {
-        client_cpu: share(&observed.client, &conditions.client),
+        clients: clients.len().max(1),
+        client_cpu: share(&used_by_clients, &clients),
         client_thread: match interpreter_lock {
             // All of its threads together are one at most.
-            true => rate(&observed.client, window?).map(|used| used.min(1.0)),
+            true => least_used(&used_by_clients, window?).map(|used| used.min(1.0)),
             false => metrics.and_then(|metrics| Some(metrics.process.busiest.as_ref()?.share)),
         },
         interpreter_lock,
         client_processors: may(&conditions.client).unwrap_or(1.0),
-        database_cpu: share(&observed.database, &conditions.database),
+        database_cpu: share(&[&observed.database], &database),
         host_cpu: host(&looks),
         shared: shares_processors(record),
         bandwidth: bandwidth(observed, record, data.seconds),
@@ -101,6 +109,25 @@ pub fn evidence(record: &RunRecord) -> Option<Evidence> {
 pub fn allowed(check: &CpuCheck) -> f64 {
     let processors = processors_of(check);
     check.cgroup.and_then(|cgroup| cgroup.count()).map_or(processors, |quota| quota.min(processors))
+}
+
+/// The same of several containers of a side: what their control groups hold together, on the processors that any of them
+/// may run on. All of them are on one machine.
+fn allowed_together(checks: &[&CpuCheck]) -> Option<f64> {
+    let quotas: f64 = checks.iter().map(|check| allowed(check)).sum();
+    (!checks.is_empty()).then(|| quotas.min(processors_of_all(checks)))
+}
+
+fn processors_of_all(checks: &[&CpuCheck]) -> f64 {
+    let known: Option<Vec<_>> = checks.iter().map(|check| processors(&check.cpuset)).collect();
+    let all: Option<BTreeSet<usize>> = known.map(|each| each.into_iter().flatten().collect());
+    all.map_or(1, |all| all.len().max(1)) as f64
+}
+
+/// What the client used that used the least: each used so much.
+fn least_used(used: &[&[Used]], window: Window) -> Option<f64> {
+    let rates: Option<Vec<f64>> = used.iter().map(|one| rate(one, window)).collect();
+    rates?.into_iter().reduce(f64::min)
 }
 
 fn processors_of(check: &CpuCheck) -> f64 {
@@ -201,7 +228,7 @@ pub fn rounds_on_the_link(record: &RunRecord) -> Option<f64> {
 /// Round trips a second times the round trip, of all connections' time (Little's law).
 fn way(record: &RunRecord, rows: f64) -> Option<f64> {
     let rtt = record.conditions.round_trip()?.p50 as f64 / 1e9;
-    Some(rows * waits_a_row(record)? * rtt / record.result()?.job.pool as f64)
+    Some(rows * waits_a_row(record)? * rtt / record.result()?.connections() as f64)
 }
 
 /// Round trips a row: by the program's own count, of a program that doesn't count by the link's.
@@ -271,6 +298,19 @@ mod tests {
         assert!((late - 0.5).abs() < 1e-9, "ends with the last reading: {late}");
         assert_eq!(rate(&used, Window { from: 5.0, to: 9.0 }), None);
         assert_eq!(rate(&[], Window { from: 0.0, to: 1.0 }), None);
+    }
+
+    fn check(cpuset: &str, quota: &str) -> CpuCheck {
+        CpuCheck { cpuset: cpuset.into(), cgroup: quota.parse().ok(), ..CpuCheck::default() }
+    }
+
+    #[test]
+    fn clients_may_have_together_what_their_quotas_add_up_to_and_no_more_than_there_is() {
+        let together = |checks: &[CpuCheck]| allowed_together(&checks.iter().collect::<Vec<_>>());
+        assert_eq!(together(&[check("0-3", "0.5"), check("0-3", "0.5")]), Some(1.0));
+        assert_eq!(together(&vec![check("0-1", "unlimited"); 4]), Some(2.0));
+        assert_eq!(together(&[check("0", "unlimited"), check("1", "0.5")]), Some(1.5));
+        assert_eq!(together(&[]), None);
     }
 
     #[test]

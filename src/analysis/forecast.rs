@@ -40,8 +40,10 @@ pub struct Ahead<'a> {
 
 /// A forecast from these records; none where nothing measured sends rows alike or lets it be told by analogy.
 pub fn forecast(records: &[RunRecord], ahead: Ahead<'_>) -> Option<Forecast> {
-    // What a lookup's row takes hangs on how chunks meet the pool, of which the model knows nothing; nor of what breaks.
-    if ahead.cell.workload == Workload::Lookup || !ahead.cell.fault.is_none() {
+    // What a lookup's row takes hangs on how chunks meet the pool, of which the model knows nothing; nor of what
+    // breaks, nor of several clients.
+    let of_one = ahead.cell.clients == 1;
+    if ahead.cell.workload == Workload::Lookup || !ahead.cell.fault.is_none() || !of_one {
         return None;
     }
     let all = cells(records);

@@ -78,9 +78,12 @@ impl fmt::Display for Bound {
 /// What was measured of one run, as parts of what there is: 1 is all of it. `None`: not measured.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Evidence {
-    /// CPU time of the client's container, of what it may have.
+    /// Clients that share the run; 0, where nobody says, counts as one.
+    pub clients: usize,
+    /// CPU time of the client's container, of what it may have; of several clients together.
     pub client_cpu: Option<f64>,
-    /// CPU time of the busiest thread of the client, of one processor.
+    /// CPU time of the busiest thread of the client, of one processor; of several clients the one whose own is the least
+    /// busy: every client has a thread that is at least so busy.
     pub client_thread: Option<f64>,
     /// The client's threads run one at a time: then that is the CPU time of all of them.
     pub interpreter_lock: bool,
@@ -171,6 +174,12 @@ fn of(found: &[(Bound, f64)], evidence: &Evidence) -> Verdict {
 fn said(bound: Bound, share: f64, evidence: &Evidence) -> String {
     let percent = format!("{:.0} %", share * 100.0);
     match bound {
+        Bound::ClientCpu if evidence.clients > 1 => {
+            format!("the {} clients together used {percent} of the CPU time they may have", evidence.clients)
+        }
+        Bound::ClientThread if evidence.clients > 1 => {
+            format!("one thread of each of the {} clients used {percent} of a processor or more", evidence.clients)
+        }
         Bound::ClientCpu => format!("the client used {percent} of the CPU time it may have"),
         Bound::ClientThread if evidence.interpreter_lock => {
             format!(
@@ -243,6 +252,17 @@ mod tests {
         assert_eq!(verdict(&one).bound, Bound::ClientThread);
         let pinned = Evidence { client_cpu: Some(0.99), client_thread: Some(0.99), client_processors: 1.0, ..idle() };
         assert_eq!(verdict(&pinned).bound, Bound::ClientCpu);
+    }
+
+    #[test]
+    fn of_several_clients_it_is_said_what_all_of_them_did() {
+        let all = Evidence { clients: 3, client_cpu: Some(0.97), ..idle() };
+        assert_eq!(verdict(&all).why, "the 3 clients together used 97 % of the CPU time they may have");
+        // One of three at its quota, the others idle: a third of what they may have together, and a bit.
+        let one = Evidence { clients: 3, client_cpu: Some(0.4), ..idle() };
+        assert_eq!(verdict(&one).bound, Bound::Undetermined);
+        let threads = Evidence { clients: 2, client_cpu: Some(0.5), client_thread: Some(0.98), ..idle() };
+        assert!(verdict(&threads).why.starts_with("one thread of each of the 2 clients"), "{}", verdict(&threads).why);
     }
 
     #[test]

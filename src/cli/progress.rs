@@ -27,6 +27,7 @@ impl Progress {
             Event::Connected { connections, seconds } => {
                 format!("{connections} connections in {} s", number(*seconds))
             }
+            Event::Ready { phase } => format!("ready for {phase}: waiting for the word to begin"),
             Event::Phase { phase } => format!("{phase} begins"),
             Event::QueueFilled { phase } => format!("{phase}: everything is read"),
             Event::Progress { phase, records, rows, current, average } => format!(

@@ -26,7 +26,7 @@ pub use settings::{
 };
 pub use spin::spin;
 pub use tls::Connection;
-pub use verify::verify;
+pub use verify::{verify, verify_run};
 
 use crate::wire::DbUrl;
 use crate::wire::exit::{Exit, Failure};

@@ -2,6 +2,7 @@
 
 use crate::model::checksum::Tally;
 use crate::model::lookup::{self, Delivered, ROWS};
+use crate::model::share::Share;
 use crate::wire::Verification;
 use crate::wire::exit::{Exit, Failure};
 use anyhow::{Context, Result};
@@ -61,15 +62,21 @@ const CONTENTS: &str = "SELECT key, cardinality(tokens)::int8 AS tokens,
             AS contents
      FROM node ORDER BY key";
 
-/// What was delivered against what the table gives when it is read as often, in the order of the keys.
-pub(super) async fn verify(client: &Client, delivered: &Delivered) -> Result<Verification> {
+/// What was delivered against what the table gives when it is read as often, in the order of the keys: by each client
+/// so many rows of its share, where so many keys go together.
+pub(super) async fn verify(
+    client: &Client,
+    delivered: &Delivered,
+    clients: &[(Share, u64)],
+    together: u64,
+) -> Result<Verification> {
     let rows = client.query(CONTENTS, &[]).await.context("read the table node")?;
     let row = |row: &tokio_postgres::Row| {
         let contents = lookup::checksum(row.get::<_, &str>("contents"));
         Some((lookup::number(row.get("key"))?, row.get::<_, i64>("tokens") as u64, contents))
     };
     let found: Vec<_> = rows.iter().filter_map(row).collect();
-    let (expected, differences) = compare(&found, delivered);
+    let (expected, differences) = compare(&found, delivered, clients, together);
     Ok(Verification {
         verified: differences.is_empty(),
         geo_rows: 0,
@@ -80,14 +87,24 @@ pub(super) async fn verify(client: &Client, delivered: &Delivered) -> Result<Ver
 }
 
 /// What the table's rows (number, tokens, checksum) give in order, and what of that was not delivered.
-fn compare(found: &[(u64, u64, u32)], delivered: &Delivered) -> (Delivered, Vec<String>) {
+fn compare(
+    found: &[(u64, u64, u32)],
+    delivered: &Delivered,
+    clients: &[(Share, u64)],
+    together: u64,
+) -> (Delivered, Vec<String>) {
     if found.len() as u64 != ROWS {
         let message = format!("node holds {} rows with a key of its own, not {ROWS}", found.len());
         return (Delivered::default(), vec![message]);
     }
     let mut expected = Delivered::default();
-    for (number, tokens, contents) in found.iter().cycle().take(delivered.rows as usize) {
-        expected.add(*number, *tokens, || *contents);
+    for (share, rows) in clients {
+        let mut one = Delivered::default();
+        for own in 0..*rows {
+            let (number, tokens, contents) = found[(share.of_all(own, together) % ROWS) as usize];
+            one.add(number, tokens, || contents);
+        }
+        expected = expected.plus(one);
     }
     let mut differences = Vec::new();
     if expected != *delivered {
@@ -107,6 +124,10 @@ mod tests {
         (0..ROWS).map(|number| (number, 256, number as u32 * 7_919)).collect()
     }
 
+    fn check(found: &[(u64, u64, u32)], delivered: &Delivered) -> (Delivered, Vec<String>) {
+        compare(found, delivered, &[(Share::WHOLE, delivered.rows)], 1)
+    }
+
     fn read(numbers: impl Iterator<Item = u64>) -> Delivered {
         let mut delivered = Delivered::default();
         numbers.for_each(|number| delivered.add(number, 256, || number as u32 * 7_919));
@@ -117,18 +138,29 @@ mod tests {
     fn rows_in_order_verify_however_often_they_go_round() {
         for rows in [1, 256, 1_000] {
             let delivered = read((0..rows).map(|request| request % ROWS));
-            assert_eq!(compare(&table(), &delivered), (delivered, vec![]));
+            assert_eq!(check(&table(), &delivered), (delivered, vec![]));
         }
+    }
+
+    #[test]
+    fn rows_that_several_clients_read_verify_by_the_order_of_each() {
+        let clients = [(Share { client: 1, of: 2 }, 400), (Share { client: 2, of: 2 }, 395)];
+        let of = |(share, rows): (Share, u64)| read((0..rows).map(move |own| share.of_all(own, 10) % ROWS));
+        let delivered = of(clients[0]).plus(of(clients[1]));
+        assert_eq!(compare(&table(), &delivered, &clients, 10), (delivered, vec![]));
+        assert!(!compare(&table(), &delivered, &clients, 20).1.is_empty(), "other keys");
+        let doubled = of(clients[0]).plus(of(clients[0]));
+        assert!(!compare(&table(), &doubled, &[clients[0], (clients[1].0, 400)], 10).1.is_empty());
     }
 
     #[test]
     fn a_missing_row_a_swapped_pair_and_a_changed_one_are_told() {
         let swapped = read([1, 0].into_iter());
-        assert!(compare(&table(), &swapped).1[0].contains("the 2 rows delivered are not those of node in the order"));
+        assert!(check(&table(), &swapped).1[0].contains("the 2 rows delivered are not those of node in the order"));
         let mut other = table();
         other[64].2 += 1;
         let delivered = read(0..100);
-        assert!(!compare(&other, &delivered).1.is_empty());
-        assert!(compare(&table()[1..], &delivered).1[0].contains("node holds 255 rows"));
+        assert!(!check(&other, &delivered).1.is_empty());
+        assert!(check(&table()[1..], &delivered).1[0].contains("node holds 255 rows"));
     }
 }

@@ -1,8 +1,10 @@
 //! Compares what the database holds with what it had acknowledged, row for row by an order-independent checksum.
 
 use super::{geo, node};
+use crate::model::Phase;
 use crate::model::checksum::{ITEM_FACTOR, PRIME, RECORD_FACTOR, ROOT, Tally};
-use crate::wire::{Acknowledged, Verification};
+use crate::model::share::Share;
+use crate::wire::{Acknowledged, RunResult, Verification};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use tokio_postgres::Client;
@@ -31,7 +33,7 @@ fn element_sql() -> String {
 /// `with_geo` says whether the run filled `geo_record`; else it is only counted.
 pub async fn verify(client: &Client, acknowledged: &Acknowledged, with_geo: bool) -> Result<Verification> {
     if let Some(delivered) = &acknowledged.lookup {
-        return node::verify(client, delivered).await;
+        return node::verify(client, delivered, &[(Share::WHOLE, delivered.rows)], 1).await;
     }
     let mut differences = Vec::new();
     let found = client.query_one(&geo::digest_sql(), &[]).await.context("sum up geo_record")?;
@@ -53,6 +55,18 @@ pub async fn verify(client: &Client, acknowledged: &Acknowledged, with_geo: bool
     let mut elements = Tally::default();
     found.values().for_each(|tally| elements.merge(tally));
     Ok(Verification { verified: differences.is_empty(), geo_rows, elements, lookup: None, differences })
+}
+
+/// The same for a whole run: of a lookup that several ingesters shared, each delivered its own keys in their order.
+pub async fn verify_run(client: &Client, result: &RunResult, with_geo: bool) -> Result<Verification> {
+    let of = result.clients.len();
+    match &result.acknowledged.lookup {
+        Some(delivered) if of > 1 => {
+            let rows = result.clients_in(Phase::Data).map(|(client, seen)| (Share { client, of }, seen.rows));
+            node::verify(client, delivered, &rows.collect::<Vec<_>>(), result.job.together()).await
+        }
+        _ => verify(client, &result.acknowledged, with_geo).await,
+    }
 }
 
 fn compare(found: &BTreeMap<i32, Tally>, expected: &BTreeMap<i32, Tally>) -> Vec<String> {

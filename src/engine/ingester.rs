@@ -7,15 +7,17 @@ use super::listen::{Hearer, Output};
 use super::{Container, DataVolume, Limits, Network, Stack, label, refused};
 use crate::model::Congestion;
 use crate::wire::exit::{Exit, Failure};
-use crate::wire::{Job, Line};
+use crate::wire::{Begin, Job, Line};
 use anyhow::{Context, Result};
 use bollard::container::AttachContainerResults;
 use bollard::models::{ContainerCreateBody, HostConfig, ResourcesUlimits};
 use bollard::query_parameters::{InspectContainerOptions, KillContainerOptionsBuilder};
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Open files allowed: the largest pool, twice (a runtime's own descriptors a thread), and some.
 const OPEN_FILES: i64 = 4_096;
@@ -33,6 +35,8 @@ pub struct RunSpec {
     pub series: String,
     /// The run's number, for the label.
     pub run: usize,
+    /// Which of several clients of the run it is, from 1, for the label; none where it is the only one.
+    pub client: Option<usize>,
     /// The image, by name or id: a Python peer's or anybody's works the same.
     pub image: String,
     /// The network it finds the link on.
@@ -113,7 +117,22 @@ impl Stack {
         answer.end(&left)
     }
 
-    /// The same with a job of any bytes, and an answer that nobody reads but the hearer: an error of its own ends it.
+    /// The same of one that begins its phases on words: they reach it as they come.
+    pub async fn ingest_on_words(
+        &self,
+        waiting: Waiting,
+        job: &Job,
+        words: UnboundedReceiver<Begin>,
+        stop: impl Future<Output = ()>,
+        heard: &mut dyn FnMut(&Line),
+    ) -> Result<Ended> {
+        let job = serde_json::to_vec(job).context("write the job")?;
+        let mut answer = Answer::new(heard);
+        let left = self.see_through(waiting, (job, Some(words)), stop, &mut answer).await?;
+        answer.end(&left)
+    }
+
+    /// As [`Self::ingest`], with a job of any bytes, and an answer that nobody reads but the hearer: an error of its own ends it.
     pub async fn attend(
         &self,
         waiting: Waiting,
@@ -121,8 +140,18 @@ impl Stack {
         stop: impl Future<Output = ()>,
         hearer: &mut dyn Hearer,
     ) -> Result<Left> {
+        self.see_through(waiting, (job, None), stop, hearer).await
+    }
+
+    async fn see_through(
+        &self,
+        waiting: Waiting,
+        told: Told,
+        stop: impl Future<Output = ()>,
+        hearer: &mut dyn Hearer,
+    ) -> Result<Left> {
         let Waiting { container, output, input } = waiting;
-        let left = self.drive(&container.id, output, input, job, stop, hearer).await;
+        let left = self.drive(&container.id, output, input, told, stop, hearer).await;
         let removed = self.remove(&container.id).await;
         let left = left?;
         removed?;
@@ -134,17 +163,24 @@ impl Stack {
         id: &str,
         output: Output,
         mut input: Pin<Box<dyn AsyncWrite + Send>>,
-        mut job: Vec<u8>,
+        (mut job, words): Told,
         stop: impl Future<Output = ()>,
         hearer: &mut dyn Hearer,
     ) -> Result<Left> {
         job.push(b'\n');
         // A peer may die before it has read its job: its own words say more than a broken pipe.
-        let told = async { input.write_all(&job).await.and(input.shutdown().await) }.await;
-        if let Err(error) = told {
+        let told = async {
+            input.write_all(&job).await?;
+            if words.is_none() { input.shutdown().await } else { input.flush().await }
+        };
+        if let Err(error) = told.await {
             tracing::debug!(%error, "the ingester did not take its job");
         }
-        if let Some(overdue) = self.listen(id, output, stop, hearer).await? {
+        let heard = tokio::select! {
+            heard = self.listen(id, output, stop, hearer) => heard?,
+            never = speak(&mut input, words) => match never {},
+        };
+        if let Some(overdue) = heard {
             return Ok(Left { code: -1, out_of_memory: false, overdue: Some(overdue) });
         }
         let state = self.engine.docker.inspect_container(id, None::<InspectContainerOptions>).await;
@@ -163,6 +199,28 @@ impl Stack {
     }
 }
 
+/// A job, and words that follow it, if any do.
+type Told = (Vec<u8>, Option<UnboundedReceiver<Begin>>);
+
+/// Says words as they come, a line each, and is dropped when nobody need be told any more. Where the ingester doesn't
+/// take one, it is for the ingester to say why.
+async fn speak(input: &mut Pin<Box<dyn AsyncWrite + Send>>, words: Option<UnboundedReceiver<Begin>>) -> Infallible {
+    if let Some(mut words) = words {
+        while let Some(word) = words.recv().await {
+            let mut line = serde_json::to_vec(&word).unwrap_or_default();
+            line.push(b'\n');
+            let said = async {
+                input.write_all(&line).await?;
+                input.flush().await
+            };
+            if let Err(error) = said.await {
+                tracing::debug!(%error, "an ingester did not take the word to begin");
+            }
+        }
+    }
+    std::future::pending().await
+}
+
 /// Where the kernel has no such congestion control, or keeps it from containers, the engine quotes a file of `/proc`.
 fn congestion_refused(spec: &RunSpec, error: anyhow::Error) -> anyhow::Error {
     if !error.to_string().contains("tcp_congestion_control") {
@@ -177,11 +235,12 @@ fn congestion_refused(spec: &RunSpec, error: anyhow::Error) -> anyhow::Error {
 }
 
 fn container(stack: &Stack, spec: &RunSpec) -> ContainerCreateBody {
-    let labels = [
+    let mut labels = vec![
         (label::STACK, stack.project.clone()),
         (label::SERIES, spec.series.clone()),
         (label::RUN, spec.run.to_string()),
     ];
+    labels.extend(spec.client.map(|client| (label::CLIENT, client.to_string())));
     let files = ResourcesUlimits { name: Some("nofile".into()), soft: Some(OPEN_FILES), hard: Some(OPEN_FILES) };
     let mut host = HostConfig {
         network_mode: Some(spec.network.id.clone()),

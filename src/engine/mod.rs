@@ -61,6 +61,8 @@ pub mod label {
     pub const SERIES: &str = "ingest-lab.series";
     /// On an ingester container: the run's number.
     pub const RUN: &str = "ingest-lab.run";
+    /// On an ingester container that shares its run with others: which of them it is, from 1.
+    pub const CLIENT: &str = "ingest-lab.client";
     /// On a container that helps the lab, as to fill a volume or to measure the link: what it is for.
     pub const HELPER: &str = "ingest-lab.helper";
     /// On a data volume: the checksum of its files.

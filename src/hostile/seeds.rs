@@ -25,7 +25,10 @@ fn events(record: &RunRecord) -> String {
         Event::Phase { phase: Phase::Data },
         Event::Finished { result: Box::new(said) },
     ];
-    (0..).zip(events).map(|(seq, event)| json(&Line { schema: SCHEMA, seq, at: seq as f64, event })).collect()
+    (0..)
+        .zip(events)
+        .map(|(seq, event)| json(&Line { schema: SCHEMA, seq, at: seq as f64, client: None, event }))
+        .collect()
 }
 
 /// A series of so many blocks, one of whose runs failed if asked.

@@ -6,7 +6,8 @@ use crate::wire::PhaseResult;
 use std::time::Instant;
 
 /// Adds processor time and metrics of each phase. `windows`: when each phase began and when its last worker was through.
-pub fn account(phases: &mut [PhaseResult], windows: &[(Instant, Instant)], children: &[Child]) {
+/// Durations stay `in_full` where somebody else adds them up.
+pub fn account(phases: &mut [PhaseResult], windows: &[(Instant, Instant)], children: &[Child], in_full: bool) {
     if children.is_empty() {
         return;
     }
@@ -18,7 +19,7 @@ pub fn account(phases: &mut [PhaseResult], windows: &[(Instant, Instant)], child
         }
         if let Some(metrics) = &mut phase.metrics {
             let measured = children.iter().filter_map(|child| of(child, index, *begun)).collect::<Vec<_>>();
-            telemetry::with_children(metrics, &measured, ended.duration_since(*begun).as_secs_f64());
+            telemetry::with_children(metrics, &measured, ended.duration_since(*begun).as_secs_f64(), in_full);
         }
     }
 }

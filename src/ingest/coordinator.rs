@@ -1,5 +1,6 @@
 //! The coordinator: feeds the queue phase by phase, follows the workers, keeps the phases' accounts.
 
+use super::barrier::Words;
 use super::children;
 use super::cpu;
 use super::filling;
@@ -7,7 +8,7 @@ use super::lookup::Delivery;
 use super::reader::Source;
 use super::resume::Earlier;
 use super::scheme;
-use super::stats::{Live, PhaseLog, steady};
+use super::stats::{Live, PhaseLog, timeline};
 use super::ticker::{TICK, Ticker};
 use super::worker::{Context, Ended, Message};
 use super::workload::Record;
@@ -19,14 +20,14 @@ use crate::wire::metrics::Second;
 use crate::wire::{Cpu, Event, Job, PhaseResult, Rates};
 use anyhow::{Context as _, Result, anyhow};
 use async_channel::Sender;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How often Ctrl-C is looked for.
-const LOOK: Duration = Duration::from_millis(100);
+pub(super) const LOOK: Duration = Duration::from_millis(100);
 /// How long a run that failed waits for its other workers to finish what they are at. Its rows are not claimed.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// A part of a phase shorter than this gives no rate: it would be mostly noise.
@@ -45,8 +46,10 @@ pub(super) struct Run<'a> {
     source: Arc<Mutex<Source>>,
     threads: Vec<JoinHandle<()>>,
     messages: mpsc::Receiver<Message>,
-    interrupt: &'a Arc<AtomicBool>,
-    emit: &'a mut dyn FnMut(Event),
+    /// Where the words come from on which phases begin, if they do.
+    pub(super) words: Option<Words>,
+    pub(super) interrupt: &'a Arc<AtomicBool>,
+    pub(super) emit: &'a mut dyn FnMut(Event),
     /// The accounts of the workers that ended well.
     ended: Vec<Ended>,
     /// Worker processes that died, a sentence each: others did their work.
@@ -54,7 +57,7 @@ pub(super) struct Run<'a> {
     /// How many workers have ended, well or not.
     reported: usize,
     /// The first error of a worker or of the reader.
-    failed: Option<anyhow::Error>,
+    pub(super) failed: Option<anyhow::Error>,
     workers: usize,
 }
 
@@ -86,7 +89,8 @@ impl<'a> Run<'a> {
             address: if job.retry { address.impatient() } else { address },
             phases,
             live: std::iter::repeat_with(Live::default).take(workers).collect(),
-            origin: Instant::now(),
+            started: Instant::now(),
+            phase_began: Arc::new(AtomicU64::new(0)),
             messages: sender,
             delivery: Delivery::default(),
             stop: Arc::new(AtomicBool::new(false)),
@@ -109,6 +113,7 @@ impl<'a> Run<'a> {
             source,
             threads,
             messages,
+            words: job.barrier.then(|| Words::from(Box::new(std::io::BufReader::new(std::io::stdin())))),
             interrupt,
             emit,
             ended: Vec::new(),
@@ -136,7 +141,7 @@ impl<'a> Run<'a> {
     }
 
     /// The next message, or none at the deadline. Endings are booked here.
-    fn next(&mut self, deadline: Instant) -> Result<Option<Message>> {
+    pub(super) fn next(&mut self, deadline: Instant) -> Result<Option<Message>> {
         let wait = deadline.saturating_duration_since(Instant::now());
         let message = match self.messages.recv_timeout(wait) {
             Err(RecvTimeoutError::Timeout) if self.threads.iter().all(JoinHandle::is_finished) => {
@@ -176,7 +181,7 @@ impl<'a> Run<'a> {
             if self.interrupt.load(Ordering::Relaxed) {
                 break;
             }
-            let result = self.phase(index, phase)?;
+            let Some(result) = self.phase(index, phase)? else { break };
             if !self.job.child {
                 let average = result.rows as f64 / result.seconds.max(1e-3);
                 let (records, rows) = (result.records, result.rows);
@@ -190,16 +195,26 @@ impl<'a> Run<'a> {
         Ok(results)
     }
 
-    fn phase(&mut self, index: usize, phase: Phase) -> Result<PhaseResult> {
+    /// One phase; none where the run was to end before it began.
+    fn phase(&mut self, index: usize, phase: Phase) -> Result<Option<PhaseResult>> {
         Live::reset(&self.context.live);
         let queue = self.queues[index].take().expect("each phase runs once");
         let preloaded = match self.job.reader {
             Reader::Preload => Some(self.preload(phase)?),
             Reader::Thread | Reader::Process => None,
         };
+        let told = match self.job.barrier {
+            true => Some(self.told_to_begin(phase)?),
+            false => None,
+        };
+        if told == Some(None) {
+            return Ok(None);
+        }
         self.collector.phase_begins();
         let cpu_before = cpu::used_with(&self.context.tools);
-        let begun = Instant::now();
+        let begun = told.flatten().unwrap_or_else(Instant::now);
+        let since = begun.saturating_duration_since(self.context.started);
+        self.context.phase_began.store(since.as_nanos() as u64, Ordering::Relaxed);
         (self.emit)(Event::Phase { phase });
         let reader = filling::start(&self.context, &self.source, phase, queue, preloaded)?;
         let watched = self.watch(phase, begun)?;
@@ -212,11 +227,11 @@ impl<'a> Run<'a> {
         let mut result = self.account(phase, begun, cpu_before, &watched);
         let port = self.context.address.port();
         result.metrics = self.collector.phase_ends(port).filter(|_| self.job.metrics).map(Box::new);
-        if !self.job.child && self.job.scheme != Scheme::Processes {
+        if !self.job.child && self.job.scheme != Scheme::Processes && self.job.share.is_whole() {
             children::none(&mut result);
         }
         self.windows.push((begun, ended));
-        Ok(result)
+        Ok(Some(result))
     }
 
     /// Reads a phase to memory before its clock starts.
@@ -299,6 +314,7 @@ impl<'a> Run<'a> {
         let last = logs.iter().map(|log| log.last_done).max().flatten().max(self.context.delivery.last());
         let last = last.unwrap_or(begun);
         let seconds = last.duration_since(begun).as_secs_f64();
+        let timeline = timeline(logs, begun, watched.filled.map(|(at, _)| at));
         let rate = |rows: u64, seconds: f64| (seconds >= SHORTEST && rows > 0).then(|| rows as f64 / seconds);
         let (filling, after) = match watched.filled {
             Some((at, by_then)) => (rate(by_then, at.min(seconds)), rate(rows.saturating_sub(by_then), seconds - at)),
@@ -311,13 +327,9 @@ impl<'a> Run<'a> {
             skipped: self.context.earlier.as_ref().map_or(0, Earlier::skipped),
             seconds,
             cpu: cpu::used_with(&self.context.tools).since(cpu_before),
-            rates: Rates {
-                whole: rate(rows, seconds),
-                while_filling: filling,
-                after,
-                steady: steady(logs, self.context.origin, begun),
-            },
+            rates: Rates { whole: rate(rows, seconds), while_filling: filling, after, steady: timeline.steady() },
             metrics: None,
+            timeline: (!self.job.share.is_whole()).then_some(timeline),
         }
     }
 

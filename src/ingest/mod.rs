@@ -2,6 +2,7 @@
 //! Knows the job and the database; knows nothing of containers, links or experiments.
 
 mod backoff;
+mod barrier;
 pub mod census;
 mod children;
 mod coordinator;

@@ -7,6 +7,7 @@ use super::workload::{Origin, Record};
 use crate::census::files::DataDir;
 use crate::census::{ArchiveError, GeoReader, GeoRecord, Line, SegmentReader, SourceName};
 use crate::model::Phase;
+use crate::model::share::Share;
 use crate::wire::Job;
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::feed::Feed;
@@ -58,17 +59,17 @@ fn files(data: &DataDir, job: &Job, phase: Phase, raw: bool, put: &mut dyn FnMut
         Phase::Geo => job.limit_geo,
         Phase::Data => job.limit_lines,
     };
-    let mut left = limit.unwrap_or(u64::MAX);
+    let mut turn = Turn { next: 0, limit: limit.unwrap_or(u64::MAX), share: job.share, together: job.together() };
     for state in &data.states {
         match phase {
             Phase::Geo => {
-                if !archive(&state.geo, 0, raw, &mut left, put)? {
+                if !archive(&state.geo, 0, raw, &mut turn, put)? {
                     return Ok(false);
                 }
             }
             Phase::Data => {
                 for file in &state.segments {
-                    if !archive(&file.path, file.segment, raw, &mut left, put)? {
+                    if !archive(&file.path, file.segment, raw, &mut turn, put)? {
                         return Ok(false);
                     }
                 }
@@ -78,33 +79,47 @@ fn files(data: &DataDir, job: &Job, phase: Phase, raw: bool, put: &mut dyn FnMut
     Ok(true)
 }
 
-/// Reads one archive; `segment` 0 is the geographic header.
-fn archive(path: &Path, segment: u8, raw: bool, left: &mut u64, put: &mut dyn FnMut(Record) -> bool) -> Result<bool> {
+/// Where a phase stands over all its archives: records are counted whoever's they are.
+struct Turn {
+    /// The number of the next record, from 0.
+    next: u64,
+    /// How many there are at most.
+    limit: u64,
+    share: Share,
+    together: u64,
+}
+
+/// Reads one archive; `segment` 0 is the geographic header. Records of other clients are passed over unread.
+fn archive(path: &Path, segment: u8, raw: bool, turn: &mut Turn, put: &mut dyn FnMut(Record) -> bool) -> Result<bool> {
     let damaged = |error: ArchiveError| Failure::new(Exit::Data, error.to_string());
     let mut next = if segment == 0 { geo_records(path, raw) } else { lines(path, segment, raw) }.map_err(damaged)?;
-    while *left > 0 {
-        let Some(record) = next().map_err(damaged)? else { return Ok(true) };
-        *left -= 1;
-        if !put(record) {
+    while turn.next < turn.limit {
+        let own = turn.share.holds(turn.next, turn.together);
+        let Some(record) = next(own).map_err(damaged)? else { return Ok(true) };
+        turn.next += 1;
+        if let Some(record) = record
+            && !put(record)
+        {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-/// Gives an archive's records one by one.
-type NextRecord = Box<dyn FnMut() -> Result<Option<Record>, ArchiveError>>;
+/// Gives an archive's records one by one; of one that is not wanted only that it is there.
+type NextRecord = Box<dyn FnMut(bool) -> Result<Option<Option<Record>>, ArchiveError>>;
 
 fn geo_records(path: &Path, raw: bool) -> Result<NextRecord, ArchiveError> {
     let mut reader = GeoReader::open(path)?;
     let file = file_name(path);
     let origin = move |line| Origin { file: Arc::clone(&file), line };
     let mut text = Vec::new();
-    Ok(Box::new(move || {
-        if raw {
-            return Ok(reader.next_line(&mut text)?.map(|line| Record::Raw(0, latin1(&text), origin(line))));
+    Ok(Box::new(move |wanted| {
+        if raw || !wanted {
+            let read = reader.next_line(&mut text)?;
+            return Ok(read.map(|line| wanted.then(|| Record::Raw(0, latin1(&text), origin(line)))));
         }
-        Ok(reader.next_record()?.map(|(line, record)| Record::Geo(Box::new(record), origin(line))))
+        Ok(reader.next_record()?.map(|(line, record)| Some(Record::Geo(Box::new(record), origin(line)))))
     }))
 }
 
@@ -113,12 +128,13 @@ fn lines(path: &Path, segment: u8, raw: bool) -> Result<NextRecord, ArchiveError
     let file = file_name(path);
     let origin = move |line| Origin { file: Arc::clone(&file), line };
     let mut text = Vec::new();
-    Ok(Box::new(move || {
-        if raw {
-            return Ok(reader.next_line(&mut text)?.map(|line| Record::Raw(segment, latin1(&text), origin(line))));
+    Ok(Box::new(move |wanted| {
+        if raw || !wanted {
+            let read = reader.next_line(&mut text)?;
+            return Ok(read.map(|line| wanted.then(|| Record::Raw(segment, latin1(&text), origin(line)))));
         }
         let mut parsed = Line::default();
-        Ok(reader.next_record(&mut parsed)?.map(|line| Record::Line(segment, parsed, origin(line))))
+        Ok(reader.next_record(&mut parsed)?.map(|line| Some(Record::Line(segment, parsed, origin(line)))))
     }))
 }
 
@@ -289,67 +305,4 @@ pub fn feed_of(record: Record) -> Feed {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_byte_survives_the_pipe() {
-        let bytes: Vec<u8> = (0..=255).collect();
-        assert_eq!(from_latin1(&latin1(&bytes)).unwrap(), bytes);
-        assert_eq!(from_latin1("Caña"), Some(b"Ca\xf1a".to_vec()));
-        assert_eq!(from_latin1("€"), None);
-    }
-
-    fn feed(lines: &str) -> FeedReader {
-        FeedReader::new(Box::new(std::io::Cursor::new(lines.to_owned().into_bytes())))
-    }
-
-    const RECORD: &str = r#"{"feed":"record","segment":1,"file":"f","line":7,"text":"x"}"#;
-
-    #[test]
-    fn a_feed_is_read_phase_by_phase() {
-        let text = format!(
-            "{{\"feed\":\"phase\",\"phase\":\"geo\"}}\n{RECORD}\n{RECORD}\n{{\"feed\":\"phase\",\"phase\":\"data\"}}\n{RECORD}\n{{\"feed\":\"end\"}}\n"
-        );
-        let mut feed = feed(&text);
-        let mut count = 0;
-        assert!(
-            feed.read(Phase::Geo, true, &mut |_| {
-                count += 1;
-                true
-            })
-            .unwrap()
-        );
-        assert_eq!(count, 2);
-        assert!(
-            feed.read(Phase::Data, true, &mut |_| {
-                count += 1;
-                true
-            })
-            .unwrap()
-        );
-        assert_eq!(count, 3);
-    }
-
-    #[test]
-    fn a_feed_that_has_ended_is_not_read_any_further() {
-        // The rest would block on a pipe that stays open.
-        let mut feed = feed("{\"feed\":\"phase\",\"phase\":\"geo\"}\n{\"feed\":\"end\"}\nnever read\n");
-        assert!(feed.read(Phase::Geo, true, &mut |_| true).unwrap());
-        assert!(feed.read(Phase::Data, true, &mut |_| true).unwrap());
-    }
-
-    #[test]
-    fn a_feed_that_breaks_off_is_an_error_not_an_end() {
-        let mut feed = feed(&format!("{{\"feed\":\"phase\",\"phase\":\"geo\"}}\n{RECORD}\n"));
-        let error = feed.read(Phase::Geo, true, &mut |_| true).unwrap_err();
-        assert!(error.to_string().contains("without its end mark"), "{error}");
-    }
-
-    #[test]
-    fn a_failure_of_the_reader_keeps_its_exit_code() {
-        let mut feed = feed("{\"feed\":\"failed\",\"error\":\"no zip\",\"code\":4}\n");
-        let error = feed.read(Phase::Geo, true, &mut |_| true).unwrap_err();
-        assert_eq!(Failure::exit_of(&error), Exit::Data);
-    }
-}
+mod tests;

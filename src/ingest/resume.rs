@@ -3,12 +3,13 @@
 
 use super::census;
 use super::reader::{self, Source};
-use super::stats::{Acks, merge_acknowledged};
+use super::stats::Acks;
 use super::workload::Record;
 use crate::db;
 use crate::db::geo::Columns;
 use crate::model::Phase;
 use crate::model::ranges::Listed;
+use crate::model::share::Share;
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::{Acknowledged, Job};
 use anyhow::Result;
@@ -53,7 +54,7 @@ pub(super) fn tally(job: &Job, listed: &Listed, interrupt: &AtomicBool) -> Resul
     if left == 0 {
         return Ok(Acknowledged::default());
     }
-    let whole = Job { limit_geo: None, limit_lines: None, ..job.clone() };
+    let whole = Job { limit_geo: None, limit_lines: None, share: Share::WHOLE, ..job.clone() };
     let mut source = Source::Files(reader::open(&whole)?);
     let mut acks = Acks::default();
     for phase in [Phase::Geo, Phase::Data] {
@@ -96,7 +97,7 @@ pub(super) fn adopt(
 ) -> Result<()> {
     if !orphans.is_empty() {
         let found = tally(job, orphans, interrupt)?;
-        *acknowledged = merge_acknowledged([std::mem::take(acknowledged), found]);
+        *acknowledged = Acknowledged::together([std::mem::take(acknowledged), found]);
     }
     Ok(())
 }
@@ -125,7 +126,7 @@ mod tests {
         let whole = of(&[(geo, 1, 20), (data, 1, 20)]).unwrap();
         assert_eq!((whole.geo_rows, whole.lines), (20, 20), "a limit of the resumed run is no limit of what is there");
         let parts = [of(&[(geo, 3, 20), (data, 1, 4)]), of(&[(geo, 1, 2), (data, 5, 5)]), of(&[(data, 6, 20)])];
-        assert_eq!(merge_acknowledged(parts.map(Result::unwrap)), whole);
+        assert_eq!(Acknowledged::together(parts.map(Result::unwrap)), whole);
         let error = of(&[(data, 15, 25)]).unwrap_err();
         assert!(Failure::exit_of(&error) == Exit::Data && error.to_string().contains("lists 5 records"), "{error}");
     }

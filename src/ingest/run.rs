@@ -8,7 +8,6 @@
 use super::coordinator::{Run, tell_measured};
 use super::reader::{self, FeedReader, Source};
 use super::resume::{self, Earlier};
-use super::stats::merge_acknowledged;
 use super::worker::{Child, Ended};
 use super::{children, cpu, lookup, scheme};
 use crate::db;
@@ -16,7 +15,7 @@ use crate::model::ranges::Listed;
 use crate::model::{Phase, Program, Reader, Scheme, Workload};
 use crate::telemetry::{Collector, Telemetry};
 use crate::wire::exit::{Exit, Failure};
-use crate::wire::{DbUrl, Event, Interrupt, Job, Retried, RunResult, SCHEMA, Verification};
+use crate::wire::{Acknowledged, DbUrl, Event, Interrupt, Job, Retried, RunResult, SCHEMA, Verification};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -76,13 +75,13 @@ pub fn run(
         telemetry.write_trace(file).with_context(|| format!("write the trace {}", file.display()))?;
     }
     let children: Vec<_> = ended.iter_mut().filter_map(|one| one.child.take()).collect();
-    children::account(&mut phases, &windows, &children);
+    children::account(&mut phases, &windows, &children, !job.share.is_whole());
     if job.scheme == Scheme::Processes {
         phases.iter().for_each(|phase| tell_measured(phase, emit)); // theirs came with their results
     }
     let child_memory = children.iter().map(|child| child.result.peak_memory).max().unwrap_or(0);
     let (retried, orphans) = (retried(&ended, &children), orphans(&ended)?);
-    let mut acknowledged = merge_acknowledged(ended.into_iter().map(|one| one.acknowledged).chain(already));
+    let mut acknowledged = Acknowledged::together(ended.into_iter().map(|one| one.acknowledged).chain(already));
     resume::adopt(job, &orphans, &mut acknowledged, interrupt)?;
     if let Some(delivered) = delivered {
         (acknowledged.lines, acknowledged.lookup) = (delivered.rows, Some(delivered));
@@ -103,7 +102,8 @@ pub fn run(
         interpreter_lock: false,
         lost,
         retried,
-        metrics: collector.run(&of_children).filter(|_| job.metrics),
+        metrics: collector.run(&of_children, job.child || !job.share.is_whole()).filter(|_| job.metrics),
+        clients: Vec::new(),
     };
     if extras.verify && !job.child {
         result.verification = Some(on_control(check(job, &result))?);

@@ -1,14 +1,10 @@
 //! What a worker counts. Each worker owns its numbers; they are merged when somebody reads them.
 
 use crate::model::checksum::Tally;
-use crate::wire::{Acknowledged, ItemTally, Retried, Steady};
+use crate::wire::{Acknowledged, BUCKET, ItemTally, Retried, Timeline};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-
-/// Width of the timeline's buckets: fine enough to cut ramp and drain off a run of seconds, coarse enough that an
-/// hour at pool 500 stays below 80 MB.
-pub const BUCKET: Duration = Duration::from_millis(100);
+use std::time::Instant;
 
 /// Live counters of one worker, read by the coordinator for progress. Alone on their cache lines: a neighbour's
 /// increments must not slow this worker's.
@@ -45,7 +41,7 @@ pub struct PhaseLog {
     pub first_taken: Option<Instant>,
     /// When its last record was acknowledged.
     pub last_done: Option<Instant>,
-    /// Rows in each [`BUCKET`] since the run's origin.
+    /// Rows in each [`BUCKET`] since the phase's origin: an hour at pool 500 stays below 80 MB.
     buckets: Vec<f32>,
 }
 
@@ -63,7 +59,7 @@ impl PhaseLog {
     /// Spread evenly over the time since the worker's last acknowledgement, or since it began: a transaction of
     /// thousands of rows was worked on all the while, and counting it at its end would cut off what had begun.
     pub fn rows_at(&mut self, origin: Instant, now: Instant, rows: u64) {
-        let position = |at: Instant| at.saturating_duration_since(origin).as_secs_f64() / BUCKET.as_secs_f64();
+        let position = |at: Instant| at.saturating_duration_since(origin).as_secs_f64() / BUCKET;
         let to = position(now);
         let from = self.last_done.or(self.first_taken).map_or(to, position).min(to);
         let (first, last) = (from as usize, to as usize);
@@ -82,23 +78,18 @@ impl PhaseLog {
     }
 }
 
-/// The steady rate: rows in the whole buckets between the moment the last worker got its first record and the
-/// moment the first worker finished its last. Absent if a worker had no record or fewer than five buckets remain.
-pub fn steady(logs: &[PhaseLog], origin: Instant, phase_began: Instant) -> Option<Steady> {
-    const LEAST: usize = 5;
-    let busy_from =
-        logs.iter().map(|log| log.first_taken).max_by_key(|taken| taken.map_or((1, origin), |at| (0, at)))??;
-    let busy_to = logs.iter().map(|log| log.last_done).min_by_key(|done| done.map_or((0, origin), |at| (1, at)))??;
-    let index = |at: Instant| at.duration_since(origin).as_secs_f64() / BUCKET.as_secs_f64();
-    let (from, to) = (index(busy_from).ceil() as usize, index(busy_to).floor() as usize);
-    if to < from + LEAST {
-        return None;
+/// The rows of all workers over a phase's time, and while all of them were busy: from the moment the last one got its
+/// first record to the moment the first one finished its last. None if one had no record. `filled` is when the queue was.
+pub fn timeline(logs: &[PhaseLog], origin: Instant, filled: Option<f64>) -> Timeline {
+    let mut rows = vec![0.0; logs.iter().map(|log| log.buckets.len()).max().unwrap_or(0)];
+    for log in logs {
+        rows.iter_mut().zip(&log.buckets).for_each(|(all, own)| *all += f64::from(*own));
     }
-    let rows: f64 =
-        logs.iter().map(|log| log.buckets.iter().take(to).skip(from).map(|rows| f64::from(*rows)).sum::<f64>()).sum();
-    let seconds = |bucket: usize| bucket as f64 * BUCKET.as_secs_f64();
-    let offset = phase_began.duration_since(origin).as_secs_f64();
-    Some(Steady { rate: rows / seconds(to - from), from: seconds(from) - offset, to: seconds(to) - offset })
+    let seconds = |at: Instant| at.saturating_duration_since(origin).as_secs_f64();
+    let busy: Option<Vec<(f64, f64)>> =
+        logs.iter().map(|log| Some((seconds(log.first_taken?), seconds(log.last_done?)))).collect();
+    let busy = busy.and_then(|all| all.into_iter().reduce(|one, other| (one.0.max(other.0), one.1.min(other.1))));
+    Timeline::new(rows, busy, filled)
 }
 
 /// What the database confirmed to one worker.
@@ -141,22 +132,6 @@ impl Acks {
     }
 }
 
-/// Adds what several workers (or child processes) had acknowledged.
-pub fn merge_acknowledged(all: impl IntoIterator<Item = Acknowledged>) -> Acknowledged {
-    let mut merged = Acknowledged::default();
-    let mut items: BTreeMap<i32, Tally> = BTreeMap::new();
-    for one in all {
-        merged.geo_rows += one.geo_rows;
-        merged.geo_digest = add_digest(merged.geo_digest, one.geo_digest);
-        merged.lines += one.lines;
-        for item in one.items {
-            items.entry(item.item).or_default().merge(&item.tally);
-        }
-    }
-    merged.items = items.into_iter().map(|(item, tally)| ItemTally { item, tally }).collect();
-    merged
-}
-
 /// Digests add up modulo 2^63, as `db::verify` computes it.
 fn add_digest(sum: u64, digest: u64) -> u64 {
     sum.wrapping_add(digest) & (u64::MAX >> 1)
@@ -165,6 +140,12 @@ fn add_digest(sum: u64, digest: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Steady;
+    use std::time::Duration;
+
+    fn steady(logs: &[PhaseLog], origin: Instant) -> Option<Steady> {
+        timeline(logs, origin, None).steady()
+    }
 
     /// A worker busy from `from` to `to` (milliseconds), one row a bucket.
     fn busy(origin: Instant, from: u64, to: u64) -> PhaseLog {
@@ -178,7 +159,7 @@ mod tests {
     fn ramp_and_drain_are_left_out_of_the_steady_rate() {
         let origin = Instant::now();
         let logs = [busy(origin, 100, 5_000), busy(origin, 950, 3_020)];
-        let steady = steady(&logs, origin, origin).unwrap();
+        let steady = steady(&logs, origin).unwrap();
         assert!((steady.from - 1.0).abs() < 1e-9 && (steady.to - 3.0).abs() < 1e-9, "{steady:?}");
         assert!((steady.rate - 20.0).abs() < 1e-9, "two workers, ten rows a second each: {steady:?}");
     }
@@ -193,17 +174,17 @@ mod tests {
             (1..=6).for_each(|second| log.rows_at(origin, at(behind + second * 1_000), 1_000));
             log
         });
-        let steady = steady(&logs, origin, origin).unwrap();
+        let steady = steady(&logs, origin).unwrap();
         assert!((steady.rate / 2_000.0 - 1.0).abs() < 0.001 && (steady.to - 6.0).abs() < 1e-9, "{steady:?}");
     }
 
     #[test]
     fn there_is_no_steady_rate_when_a_worker_had_nothing_to_do_or_time_was_short() {
         let origin = Instant::now();
-        assert!(steady(&[busy(origin, 0, 5_000), PhaseLog::default()], origin, origin).is_none());
-        assert!(steady(&[busy(origin, 0, 450)], origin, origin).is_none());
-        assert!(steady(&[busy(origin, 0, 2_000), busy(origin, 3_000, 5_000)], origin, origin).is_none());
-        assert!(steady(&[], origin, origin).is_none());
+        assert!(steady(&[busy(origin, 0, 5_000), PhaseLog::default()], origin).is_none());
+        assert!(steady(&[busy(origin, 0, 450)], origin).is_none());
+        assert!(steady(&[busy(origin, 0, 2_000), busy(origin, 3_000, 5_000)], origin).is_none());
+        assert!(steady(&[], origin).is_none());
     }
 
     #[test]
@@ -219,6 +200,9 @@ mod tests {
             one.geo(u64::MAX >> 4);
             left.geo(u64::MAX >> 4);
         }
-        assert_eq!(one.into_acknowledged(), merge_acknowledged([left.into_acknowledged(), right.into_acknowledged()]));
+        assert_eq!(
+            one.into_acknowledged(),
+            Acknowledged::together([left.into_acknowledged(), right.into_acknowledged()])
+        );
     }
 }

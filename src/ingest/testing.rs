@@ -33,5 +33,7 @@ pub fn job() -> Job {
         resume: false,
         retry: false,
         mark: None,
+        share: crate::model::share::Share::WHOLE,
+        barrier: false,
     }
 }

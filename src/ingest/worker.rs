@@ -16,9 +16,9 @@ use crate::telemetry::{Stages, Telemetry};
 use crate::wire::{Acknowledged, Job, Retried, RunResult};
 use anyhow::{Result, bail};
 use async_channel::Receiver;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What all workers of a run share.
 pub struct Context {
@@ -30,8 +30,10 @@ pub struct Context {
     pub phases: Vec<(Phase, Receiver<Record>)>,
     /// Live counters, one a worker.
     pub live: Vec<Live>,
-    /// The run's origin on the monotonic clock.
-    pub origin: Instant,
+    /// When the workers started.
+    pub started: Instant,
+    /// When the phase under way began, nanoseconds after that: written while every worker waits for its first record.
+    pub phase_began: Arc<AtomicU64>,
     /// To the coordinator.
     pub messages: mpsc::Sender<Message>,
     /// Where rows that were looked up are delivered.
@@ -134,8 +136,13 @@ pub struct Child {
 impl Context {
     /// How rows are sent in this run.
     pub fn manner(&self) -> Manner {
-        let Job { statement, in_flight, batch, chunk, protocol, commit, inject, progress, .. } = self.job;
-        Manner { statement, in_flight, batch, chunk, protocol, commit, inject, progress }
+        let Job { statement, in_flight, batch, chunk, protocol, commit, inject, progress, share, .. } = self.job;
+        Manner { statement, in_flight, batch, chunk, protocol, commit, inject, progress, share }
+    }
+
+    /// The origin of the phase under way on the monotonic clock.
+    pub fn origin(&self) -> Instant {
+        self.started + Duration::from_nanos(self.phase_began.load(Ordering::Relaxed))
     }
 
     /// Tells the coordinator; one that is gone needs no telling.
@@ -230,7 +237,7 @@ pub async fn work(context: &Context, worker: usize, stages: &Stages, benches: &m
         let mut log = PhaseLog::default();
         while let Some(batch) = take(context, *phase, queue, stages, log.first_taken.is_none()).await {
             log.first_taken.get_or_insert_with(Instant::now);
-            let (live, origin) = (&context.live[worker], context.origin);
+            let (live, origin) = (&context.live[worker], context.origin());
             let mut counters = Counters { live, log: &mut log, acks: &mut acks, origin, stages, through: 0 };
             process(context, (worker, *phase), &mut benches[turn], batch, &mut counters).await?;
             turn = (turn + 1) % benches.len();

@@ -10,6 +10,7 @@ use crate::census::line::Line;
 use crate::db;
 use crate::db::geo::Columns;
 use crate::model::inject::Inject;
+use crate::model::share::Share;
 use crate::model::{Commit, Protocol, Statement};
 use crate::telemetry::Stages;
 use crate::wire::exit::{Exit, Failure};
@@ -85,12 +86,19 @@ pub struct Manner {
     pub inject: Inject,
     /// Whether a transaction says which records it holds.
     pub progress: bool,
+    /// Which of the run's records are this ingester's.
+    pub share: Share,
 }
 
 impl Manner {
     /// Whether a geographic record is a transaction of its own that says so to `progress`.
     pub fn tells_each(&self) -> bool {
         self.progress && self.commit == Commit::Record
+    }
+
+    /// The number that a request of a lookup has among those of all clients, by its own from 0.
+    pub fn request(&self, own: u64) -> u64 {
+        self.share.of_all(own, self.chunk as u64)
     }
 
     /// Burns what is to be burnt before a row is sent.
@@ -109,7 +117,7 @@ pub struct Counters<'a> {
     pub log: &'a mut PhaseLog,
     /// What the database confirmed.
     pub acks: &'a mut Acks,
-    /// The run's origin on the monotonic clock.
+    /// The phase's origin on the monotonic clock.
     pub origin: Instant,
     /// What measures the worker.
     pub stages: &'a Stages,

@@ -55,6 +55,10 @@ pub struct DiagnoseConfig {
 
 /// Diagnoses a cell: a series of its own, whose report says what the rate hangs on.
 pub async fn diagnose(config: &DiagnoseConfig) -> Result<()> {
+    if config.cell.clients > 1 {
+        let message = "what a row takes of several clients says nothing of one: diagnose the cell with 1 client";
+        return Err(Failure::new(Exit::Usage, message).into());
+    }
     let stop = Stop::on_signals()?;
     let alone = config.experiment(std::slice::from_ref(&config.cell), 1)?;
     let stack = config.stack.connect().await?;

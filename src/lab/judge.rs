@@ -102,7 +102,7 @@ fn taken(record: &RunRecord) -> Option<String> {
 fn enough(result: &RunResult) -> Vec<String> {
     let Some(data) = result.phase(Phase::Data) else { return Vec::new() };
     let mut reasons = Vec::new();
-    let (pool, records) = (result.job.pool as u64, data.records);
+    let (pool, records) = (result.connections() as u64, data.records);
     let chunks = result.job.commit == Commit::Chunk || result.job.workload == Workload::Lookup;
     let together = if chunks { result.job.chunk as u64 } else { 1 };
     let needed = RECORDS_A_WORKER * together;
@@ -133,9 +133,12 @@ fn lost(result: &RunResult) -> Option<String> {
 /// Where something broke on purpose (not `whole`), a checkpoint and lost packets are its doing.
 fn conditions(found: &Conditions, whole: bool) -> Vec<String> {
     let mut reasons = Vec::new();
-    for (side, check) in [("client", &found.client), ("database", &found.database)] {
-        reasons.extend(check.as_ref().and_then(|check| limit(side, check)));
+    let several = !found.more_clients.is_empty();
+    for (client, check) in (1..).zip(found.clients()) {
+        let side = if several { format!("client {client}") } else { "client".to_owned() };
+        reasons.extend(limit(&side, check));
     }
+    reasons.extend(found.database.as_ref().and_then(|check| limit("database", check)));
     reasons.extend(link(found, whole));
     for setting in found.settings.iter().filter(|setting| setting.asked != "system" && setting.asked != setting.found) {
         reasons.push(format!("{} was to be {}, but it was {}", setting.name, setting.asked, setting.found));

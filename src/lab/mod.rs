@@ -8,6 +8,7 @@
 
 mod bundling;
 mod calibration;
+mod clients;
 mod compare;
 mod data;
 mod diagnose;

@@ -13,6 +13,9 @@ const WARM_UP: f64 = 5.0;
 /// What a run takes besides its data phase, seconds: geographic records, calibration, the lab itself.
 const BESIDES: f64 = 6.0;
 
+/// What each further client takes of that, seconds: its container, and measuring its processors.
+const A_CLIENT: f64 = 1.5;
+
 /// Rows a second that an estimate counts on where lines, not seconds, end a run; and items of a line.
 const ROWS_A_SECOND: f64 = 5_000.0;
 const ITEMS: f64 = 222.0;
@@ -92,13 +95,20 @@ fn data(stop: &StopRule) -> f64 {
     stop.seconds.unwrap_or(f64::INFINITY).min(lines)
 }
 
+/// What a run takes besides its data phase, seconds, on average over the cells.
+fn besides(experiment: &Experiment) -> f64 {
+    let cells = experiment.cells();
+    let further: usize = cells.iter().map(|cell| cell.clients.saturating_sub(1)).sum();
+    BESIDES + A_CLIENT * further as f64 / cells.len().max(1) as f64
+}
+
 /// What a series is expected to take, on the stack as it is.
 pub fn estimate(experiment: &Experiment) -> Estimate {
     let stop = &experiment.stop;
     let data = data(stop);
     let runs = runs(experiment.blocks, experiment.cells().len()) as f64;
     let rows = stop.lines.map_or(data * ROWS_A_SECOND * 10.0, |lines| lines as f64 * ITEMS);
-    Estimate { seconds: runs * (data + BESIDES), disk: (rows * BYTES_A_ROW) as u64 }
+    Estimate { seconds: runs * (data + besides(experiment)), disk: (rows * BYTES_A_ROW) as u64 }
 }
 
 /// Makes an experiment fit its budget: shorter runs first, then fewer cells, the last ones first. Blocks stay: fewer
@@ -107,7 +117,7 @@ pub fn fit(experiment: &mut Experiment) -> Vec<String> {
     let Some(budget) = experiment.budget else { return Vec::new() };
     let mut done = Vec::new();
     if let Some(seconds) = experiment.stop.seconds.filter(|_| estimate(experiment).seconds > budget) {
-        let shorter = (budget / runs(experiment.blocks, experiment.cells().len()) as f64 - BESIDES)
+        let shorter = (budget / runs(experiment.blocks, experiment.cells().len()) as f64 - besides(experiment))
             .clamp(SHORTEST.min(seconds), seconds)
             .floor();
         if shorter < seconds {
@@ -116,7 +126,7 @@ pub fn fit(experiment: &mut Experiment) -> Vec<String> {
         }
     }
     let mut cells = experiment.cells().len();
-    let each = data(&experiment.stop) + BESIDES;
+    let each = data(&experiment.stop) + besides(experiment);
     while runs(experiment.blocks, cells) as f64 * each > budget && cells > 2 {
         cells -= 1;
     }

@@ -5,6 +5,8 @@ use crate::model::{Phase, printable, units};
 use crate::wire::record::RunRecord;
 use crate::wire::{Event, Line};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 
 /// Where progress goes.
@@ -20,25 +22,34 @@ pub struct Progress {
     shown: Shown,
     /// What runs now.
     cell: String,
+    /// How far each of several clients is.
+    clients: RefCell<BTreeMap<usize, Standing>>,
 }
+
+/// How far a client is: in which phase, its rows, rows a second now and on average.
+type Standing = (Phase, u64, f64, f64);
 
 impl Progress {
     /// A bar for so many runs where standard error is a terminal, else lines.
     pub fn for_people(runs: usize) -> Self {
         if !std::io::stderr().is_terminal() {
-            return Self { shown: Shown::Lines, cell: String::new() };
+            return Self::on(Shown::Lines);
         }
         let bar = ProgressBar::new(runs as u64);
         let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {elapsed} (left: {eta})  {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.enable_steady_tick(std::time::Duration::from_secs(1));
-        Self { shown: Shown::Bar(bar), cell: String::new() }
+        Self::on(Shown::Bar(bar))
+    }
+
+    fn on(shown: Shown) -> Self {
+        Self { shown, cell: String::new(), clients: RefCell::default() }
     }
 
     /// Says nothing.
     #[cfg(test)]
     pub(super) fn silent() -> Self {
-        Self { shown: Shown::Bar(ProgressBar::hidden()), cell: String::new() }
+        Self::on(Shown::Bar(ProgressBar::hidden()))
     }
 
     /// A sentence that stays.
@@ -53,6 +64,7 @@ impl Progress {
     /// A run begins.
     pub fn begins(&mut self, step: &Step, runs: usize) {
         self.cell = printable(&step.cell.to_string()).into_owned();
+        self.clients.take();
         match &self.shown {
             Shown::Bar(bar) => bar.set_message(self.cell.clone()),
             _ if step.run == 0 => self.say(&format!("warm-up: {}", step.cell)),
@@ -69,27 +81,42 @@ impl Progress {
 
     /// The ingester said something.
     pub fn heard(&self, line: &Line) {
+        let whose = line.client.map_or_else(String::new, |client| format!("client {client}: "));
         match &line.event {
-            Event::WorkerLost { worker, error } => self.say(&format!("  worker {worker} is lost: {error}")),
+            Event::WorkerLost { worker, error } => self.say(&format!("  {whose}worker {worker} is lost: {error}")),
             Event::ConnectionLost { worker, error } => {
-                self.say(&format!("  worker {worker} lost its connection: {error}"));
+                self.say(&format!("  {whose}worker {worker} lost its connection: {error}"));
             }
             Event::ConnectionBack { worker, seconds, .. } => {
-                self.say(&format!("  worker {worker} is connected again after {} s", units::number(*seconds)));
+                self.say(&format!("  {whose}worker {worker} is connected again after {} s", units::number(*seconds)));
             }
             _ => {}
         }
         let Event::Progress { phase, rows, current, average, .. } = &line.event else { return };
+        let Some((rows, current, average)) = self.together(line.client, (*phase, *rows, *current, *average)) else {
+            return;
+        };
         let text = format!(
             "{phase}: {} rows, {} rows/s now, {} on average",
-            units::number(*rows as f64),
-            units::number(*current),
-            units::number(*average)
+            units::number(rows as f64),
+            units::number(current),
+            units::number(average)
         );
         match &self.shown {
             Shown::Bar(bar) => bar.set_message(format!("{}, {text}", self.cell)),
             _ => self.say(&format!("  {text}")),
         }
+    }
+
+    /// How far all clients are that are in this phase; said when the first one speaks, not once for each.
+    fn together(&self, client: Option<usize>, standing: Standing) -> Option<(u64, f64, f64)> {
+        let (phase, rows, current, average) = standing;
+        let Some(client) = client else { return Some((rows, current, average)) };
+        let mut clients = self.clients.borrow_mut();
+        clients.insert(client, standing);
+        let of_phase = || clients.values().filter(|one| one.0 == phase);
+        let rate = |of: fn(&Standing) -> f64| of_phase().map(of).sum();
+        (client == 1).then(|| (of_phase().map(|one| one.1).sum(), rate(|one| one.2), rate(|one| one.3)))
     }
 
     /// A run is over and saved.

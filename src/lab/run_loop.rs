@@ -193,7 +193,7 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
     async fn ground(&mut self, came: Result<Outcome>, cell: &Cell) -> Result<Came> {
         let (outcome, error) = match came {
             Err(error) => (None, error),
-            Ok(outcome) => match fatal(&outcome, cell) {
+            Ok(outcome) => match failure(&outcome, cell) {
                 None => return Ok(Came { outcome, over: None, lost: false }),
                 Some(error) => (Some(outcome), error),
             },
@@ -203,7 +203,9 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
         let lost = |text| Outcome::Failed { error: text, code: Exit::Engine.code() };
         match (stands, outcome) {
             (Ok(None), None) => Err(error),
-            (Ok(None), Some(outcome)) => Ok(Came { outcome, over: Some(error), lost: false }),
+            (Ok(None), Some(outcome)) => {
+                Ok(Came { outcome, over: Some(error).filter(|_| ends_series(cell)), lost: false })
+            }
             (Ok(Some(happened)), _) => {
                 Ok(Came { outcome: lost(format!("{happened} ({error:#})")), over: None, lost: true })
             }
@@ -266,19 +268,25 @@ fn rtt(links: &Profiles, cell: &Cell) -> Option<f64> {
 /// Whether a step's run was brought to its end: what was cut short is done again.
 pub(super) fn is_done(records: &[RunRecord], step: &Step) -> bool {
     records.iter().any(|record| {
-        record.run == step.run && !record.was_interrupted() && fatal(&record.outcome, &record.cell).is_none()
+        record.run == step.run && !record.was_interrupted() && failure(&record.outcome, &record.cell).is_none()
     })
 }
 
-/// A run that failed ends the series, unless only its combination is not supported, or something was broken in it on
-/// purpose: the others may do.
-fn fatal(outcome: &Outcome, cell: &Cell) -> Option<anyhow::Error> {
+/// Why a run failed, unless only its combination is not supported, or something was broken in it on purpose: that is
+/// what came of it.
+fn failure(outcome: &Outcome, cell: &Cell) -> Option<anyhow::Error> {
     match outcome {
         Outcome::Failed { error, code } if cell.fault.is_none() && Exit::of(*code) != Exit::NotSupported => {
             Some(Failure::new(Exit::of(*code), error.clone()).into())
         }
         _ => None,
     }
+}
+
+/// Whether a run that failed ends the series: what one ingester cannot do, the next run's can't either. One of several
+/// that is lost says nothing of the other runs.
+fn ends_series(cell: &Cell) -> bool {
+    cell.clients == 1
 }
 
 fn interrupted(done: usize, planned: usize) -> anyhow::Error {

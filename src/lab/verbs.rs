@@ -77,7 +77,11 @@ pub async fn show_plan(config: &StackConfig, experiment: &str, overrides: &Overr
     cut.iter().for_each(|sentence| println!("{sentence}"));
     println!("cells");
     for (number, cell) in experiment.cells().iter().enumerate() {
-        println!("  {:>3}  {cell}", number + 1);
+        let together = match cell.clients {
+            1 => String::new(),
+            _ => format!("  ({} connections)", cell.connections()),
+        };
+        println!("  {:>3}  {cell}{together}", number + 1);
     }
     println!("order (block, run, cell)");
     for step in plan(&experiment) {

@@ -38,8 +38,11 @@ pub struct Cell {
     pub statement: Statement,
     /// Transaction grain.
     pub commit: Commit,
-    /// Workers, each with one connection.
+    /// Workers, each with one connection; of each client.
     pub pool: usize,
+    /// Ingesters that share the run's records, a container each.
+    #[serde(default = "one")]
+    pub clients: usize,
     /// Requests sent before waiting; of a line's rows only `executemany` has them.
     pub in_flight: usize,
     /// Rows of one INSERT; only `multirow` uses it.
@@ -92,6 +95,10 @@ fn local() -> String {
     LOCAL.into()
 }
 
+fn one() -> usize {
+    1
+}
+
 fn batch() -> usize {
     BATCH
 }
@@ -109,6 +116,7 @@ impl Cell {
             statement,
             commit,
             pool,
+            clients: 1,
             in_flight: IN_FLIGHT,
             batch: BATCH,
             chunk: CHUNK,
@@ -126,6 +134,11 @@ impl Cell {
             inject: Inject::NONE,
             fault: Fault::NONE,
         }
+    }
+
+    /// Connections of all its clients together.
+    pub fn connections(&self) -> usize {
+        self.pool.saturating_mul(self.clients.max(1))
     }
 
     /// The cell that it ranks as: of an ingest the one whose rows are sent as these really are.
@@ -146,6 +159,9 @@ impl fmt::Display for Cell {
             workload => write!(f, "{workload} {} {}", self.scheme, self.statement)?, // it commits nothing
         }
         write!(f, " pool {}", self.pool)?;
+        if self.clients != 1 {
+            write!(f, " clients {}", self.clients)?;
+        }
         for factor in [Factor::InFlight, Factor::Batch, Factor::Chunk] {
             if factor.is_used(self) {
                 write!(f, " {factor} {}", factor.level(self))?;
@@ -215,7 +231,7 @@ mod tests {
         let all = "async-single executemany record pool 60 in-flight 20 reader process link rtt=5ms,loss=1% client-cpus 0.5 \
                    db-cpus 0.25 placement pinned congestion reno synchronous-commit off foreign-keys off storage tmpfs \
                    tls on inject spin=20us fault black-hole=3s@4s";
-        let bulk = "processes multirow chunk pool 4 batch 50 chunk 8 protocol simple";
+        let bulk = "processes multirow chunk pool 4 clients 3 batch 50 chunk 8 protocol simple";
         let lookup = "lookup async-single executemany pool 4 in-flight 100 chunk 10 link near-region";
         for text in ["threads row auto pool 15", "async row auto pool 60 link near-region", bulk, all, lookup] {
             assert_eq!(text.parse::<Cell>().unwrap().to_string(), text);

@@ -43,9 +43,9 @@ impl Tally {
 
     /// Adds another tally to this one.
     pub fn merge(&mut self, other: &Self) {
-        self.rows += other.rows;
-        self.sum += other.sum;
-        self.mix += other.mix;
+        self.rows = self.rows.saturating_add(other.rows);
+        self.sum = self.sum.saturating_add(other.sum);
+        self.mix = self.mix.saturating_add(other.mix);
     }
 }
 

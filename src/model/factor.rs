@@ -13,6 +13,7 @@ impl Factor {
             Self::Statement => cell.statement.to_string(),
             Self::Commit => cell.commit.to_string(),
             Self::Pool => cell.pool.to_string(),
+            Self::Clients => cell.clients.to_string(),
             Self::InFlight => cell.in_flight.to_string(),
             Self::Batch => cell.batch.to_string(),
             Self::Chunk => cell.chunk.to_string(),
@@ -43,6 +44,7 @@ impl Factor {
             Self::Statement => put(&mut cell.statement, level),
             Self::Commit => put(&mut cell.commit, level),
             Self::Pool => put(&mut cell.pool, level),
+            Self::Clients => put(&mut cell.clients, level),
             Self::InFlight => put(&mut cell.in_flight, level),
             Self::Batch => put(&mut cell.batch, level),
             Self::Chunk => put(&mut cell.chunk, level),
@@ -81,6 +83,8 @@ impl Factor {
             | Self::Link
             | Self::Placement
             | Self::Fault => level,
+            Self::Clients if cell.clients == 1 => "1 client".into(),
+            Self::Clients => format!("{level} clients"),
             Self::ClientCpus => format!("client {level} CPU"),
             Self::DbCpus => format!("database {level} CPU"),
             Self::Batch => format!("{level} rows an INSERT"),

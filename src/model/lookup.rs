@@ -47,6 +47,14 @@ impl Delivered {
         self.rows += 1;
         self.digest = self.digest.wrapping_add(self.rows.wrapping_mul(value)) & (u64::MAX >> 1);
     }
+
+    /// What two consumers got, each in its own order.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            rows: self.rows.saturating_add(other.rows),
+            digest: self.digest.wrapping_add(other.digest) & (u64::MAX >> 1),
+        }
+    }
 }
 
 /// The common CRC-32 (IEEE 802.3, as zlib has it) of a row's contents as text.

@@ -17,6 +17,7 @@ pub mod profiles;
 pub mod quantity;
 pub mod ranges;
 pub mod seconds;
+pub mod share;
 pub mod units;
 
 pub use printable::{INSTEAD, printable};
@@ -302,7 +303,8 @@ words! {
         Scheme => "how the client schedules work",
         Statement => "how rows are sent",
         Commit => "transaction grain",
-        Pool => "workers, each with one connection",
+        Pool => "workers of a client, each with one connection",
+        Clients => "ingesters that share a run, a container each",
         InFlight => "requests sent before waiting",
         Batch => "rows of one INSERT",
         Chunk => "records of one transaction, or keys handed out together",

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 type Column = (&'static str, fn(&RunRecord) -> Option<String>);
 
 /// What is told of every run besides its factors.
-const COLUMNS: [Column; 30] = [
+const COLUMNS: [Column; 32] = [
     ("series", |run| Some(run.series.clone())),
     ("run", |run| Some(run.run.to_string())),
     ("attempt", |run| Some(run.attempt.to_string())),
@@ -40,6 +40,8 @@ const COLUMNS: [Column; 30] = [
     ("bound", |run| Some(verdict(&evidence(run)?).bound.to_string())),
     ("client_cpus_measured", |run| share(run.conditions.client.as_ref())),
     ("db_cpus_measured", |run| share(run.conditions.database.as_ref())),
+    ("slowest_client", |run| Some(run.result()?.slowest(Phase::Data)?.0.to_string())),
+    ("slowest_client_rows_per_s", |run| figure(Some(run.result()?.slowest(Phase::Data)?.1))),
     ("fault_at_s", |run| figure(run.conditions.fault.as_ref()?.applied)),
     ("fault_until_s", |run| figure(run.conditions.fault.as_ref()?.lifted)),
     ("rows_per_s_before_fault", |run| figure(Some(run.conditions.fault.as_ref()?.outage?.before))),

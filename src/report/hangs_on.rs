@@ -80,6 +80,7 @@ fn of_group(group: &[&CellRuns<'_>], names: &Names) -> Option<Line> {
     tried.sort_by_key(|(cell, _)| cell.cell.pool);
     let (best, rate) = tried.iter().max_by(|a, b| a.1.median.total_cmp(&b.1.median))?;
     let ends = if low == high { low.to_string() } else { format!("{low} to {high}") };
+    let each = if group[0].cell.clients > 1 { " of each client" } else { "" };
     let edge = if high == law.tried.1 { ", the most tried" } else { "" };
     let mut detail = format!(
         "pool {} did most, {} rows/s ({}); the law through all of them is at most {} off",
@@ -93,7 +94,7 @@ fn of_group(group: &[&CellRuns<'_>], names: &Names) -> Option<Line> {
     }
     Some(Line {
         at: names.without(Some(Factor::Pool), group[0].cell),
-        lead: format!("{ends} connections{edge}"),
+        lead: format!("{ends} connections{each}{edge}"),
         detail,
         strong: law.off < 0.10,
     })

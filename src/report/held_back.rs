@@ -13,7 +13,7 @@ const ONE_BY_ONE: usize = 8;
 const WORTH_TELLING: f64 = 0.01;
 
 /// What a side's control group said while the ingester ran.
-type Readings = fn(&Observed) -> &[Used];
+type Readings = fn(&Observed) -> Vec<&[Used]>;
 
 /// How a quota felt to a side of a cell.
 struct Held {
@@ -26,7 +26,8 @@ struct Held {
 
 /// A line for every side of every cell that was held back.
 pub(super) fn facts(analysis: &Analysis<'_>, names: &Names) -> Vec<Fact> {
-    let sides: [(&str, Readings); 2] = [("client", |seen| &seen.client), ("database", |seen| &seen.database)];
+    let sides: [(&str, Readings); 2] =
+        [("client", |seen| seen.clients().collect()), ("database", |seen| vec![&seen.database])];
     let found = sides.map(|(side, readings)| {
         let all: Vec<Held> = analysis.compared().filter_map(|cell| held(cell, readings, names)).collect();
         (side, all)
@@ -64,20 +65,21 @@ fn summary(side: &str, all: &[Held]) -> Option<Fact> {
 
 /// Of a cell's valid runs together; none where no quota held it back.
 fn held(cell: &CellRuns<'_>, readings: Readings, names: &Names) -> Option<Held> {
-    let ends: Vec<(&Used, &Used)> = cell
+    let runs: Vec<Vec<(&Used, &Used)>> = cell
         .valid_runs()
         .filter_map(|run| {
             let all = readings(run.conditions.observed.as_ref()?);
-            Some((all.first()?, all.last()?))
+            all.into_iter().map(|one| Some((one.first()?, one.last()?))).collect()
         })
         .collect();
     let sum = |of: fn(&Used) -> u64| {
-        let passed = ends.iter().map(|(first, last)| of(last).saturating_sub(of(first)));
+        let passed = runs.iter().flatten().map(|(first, last)| of(last).saturating_sub(of(first)));
         passed.fold(0, u64::saturating_add)
     };
     let (throttled, periods) = (sum(|used| used.throttled_periods), sum(|used| used.periods));
     let part = throttled as f64 / periods.max(1) as f64;
-    let seconds = Summary::of(ends.iter().map(|(first, last)| last.throttled - first.throttled))?.median;
+    let of_run = |ends: &Vec<(&Used, &Used)>| ends.iter().map(|(first, last)| last.throttled - first.throttled).sum();
+    let seconds = Summary::of(runs.iter().map(of_run))?.median;
     (part > WORTH_TELLING).then(|| Held { cell: names.cell(cell.cell), part, seconds: seconds.max(0.0) })
 }
 

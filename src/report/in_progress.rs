@@ -45,7 +45,7 @@ impl Load {
             durations,
             least: workers(|ledger| ledger.database),
             most: workers(|ledger| ledger.wall - ledger.records - ledger.connecting),
-            pool: result.job.pool as f64,
+            pool: result.connections() as f64,
         };
         (load.durations > 0.0 && load.most > 0.0 && load.most.is_finite()).then_some(load)
     }

@@ -12,6 +12,7 @@ mod bounds;
 mod browser;
 mod ceilings;
 mod chart;
+mod clients;
 mod encrypted;
 mod export;
 mod faults;
@@ -108,6 +109,7 @@ impl<'a> Report<'a> {
         // Beside faults a cell alone is their control: nothing is asked of it.
         if answers.is_empty() || analysis.compared().count() > 1 {
             answers.extend(answer::answers(&analysis, &names));
+            answers.extend(clients::answer(&analysis, &names));
         }
         let ledgers = ledgers::ledgers(&analysis, &names);
         let called = |record: &RunRecord| match record.cell.fault.is_none() {

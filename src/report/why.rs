@@ -142,16 +142,16 @@ fn way(found: &Conditions) -> Option<Fact> {
 }
 
 /// Where a side's limits are.
-type Side = fn(&Conditions) -> Option<&CpuCheck>;
+type Side = fn(&Conditions) -> Vec<&CpuCheck>;
 
 /// Each side's limits: what was asked for, what a spin got.
 fn processors(runs: &[&RunRecord]) -> Vec<Fact> {
     let sides: [(&str, Side); 2] =
-        [("client", |found| found.client.as_ref()), ("database", |found| found.database.as_ref())];
+        [("client", |found| found.clients().collect()), ("database", |found| found.database.iter().collect())];
     let mut facts = Vec::new();
     for (side, check) in sides {
         let checks: Vec<&CpuCheck> =
-            runs.iter().filter(|run| run.is_valid()).filter_map(|run| check(&run.conditions)).collect();
+            runs.iter().filter(|run| run.is_valid()).flat_map(|run| check(&run.conditions)).collect();
         let mut asked: Vec<(crate::model::limits::Cpus, &str)> =
             checks.iter().map(|check| (check.asked, check.cpuset.as_str())).collect();
         asked.sort();

@@ -133,24 +133,24 @@ impl Collector {
     }
 
     /// What was measured outside the phases.
-    pub fn run(mut self, children: &[RunMetrics]) -> Option<RunMetrics> {
+    /// The durations stay `in_full` where somebody else adds them up.
+    pub fn run(mut self, children: &[RunMetrics], in_full: bool) -> Option<RunMetrics> {
         self.telemetry.0.as_ref()?;
         for histogram in children.iter().filter_map(|child| child.histogram.as_ref()) {
             self.connect.add_wire(histogram);
         }
-        let histogram = if self.child { self.connect.to_wire(Stage::Connect) } else { None };
+        let histogram = if in_full { self.connect.to_wire(Stage::Connect) } else { None };
         Some(RunMetrics { connect: self.connect.summary(Stage::Connect), histogram })
     }
 }
 
 /// Adds what children measured, if there are any, to what their parent did in a phase of so many seconds, and leaves
-/// figures only.
-pub fn with_children(own: &mut PhaseMetrics, children: &[Child], seconds: f64) {
+/// figures only, unless they are to stay `in_full`.
+pub fn with_children(own: &mut PhaseMetrics, children: &[Child], seconds: f64, in_full: bool) {
     let mut stages = ByStage::default();
     for histogram in &own.histograms {
         stages.of(histogram.stage).add_wire(histogram);
     }
-    own.histograms.clear();
     for Child { worker, busy, metrics } in children {
         // A child reads its records from a pipe, where it waits for its parent: not what reading an archive is.
         stages.add_wire(&metrics.histograms, Stage::Read);
@@ -170,4 +170,5 @@ pub fn with_children(own: &mut PhaseMetrics, children: &[Child], seconds: f64) {
     own.workers.sort_by_key(|ledger| ledger.worker);
     own.connections.sort_by_key(|connection| connection.port);
     own.stages = stages.summaries();
+    own.histograms = if in_full { stages.to_wire() } else { Vec::new() };
 }

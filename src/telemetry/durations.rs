@@ -168,6 +168,10 @@ mod tests {
             }
             prop_assert_eq!(here.summary(Stage::Execute), whole.summary(Stage::Execute));
             prop_assert_eq!(carried.summary(Stage::Execute), whole.summary(Stage::Execute));
+            // Who adds up what several programs carried says the same of it.
+            let parts = [of(&left), of(&right)].map(|part| part.to_wire(Stage::Execute));
+            let added = crate::wire::summaries(parts.iter().flatten());
+            prop_assert_eq!(added.first().copied(), whole.summary(Stage::Execute));
         }
     }
 

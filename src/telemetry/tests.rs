@@ -210,7 +210,7 @@ fn children_add_up_to_one_phase_on_their_parents_clock() {
         reader.begin(Stage::Read);
         reader.end(Stage::Read);
     });
-    with_children(&mut metrics, &[child(1), child(0)], 1.0);
+    with_children(&mut metrics, &[child(1), child(0)], 1.0, false);
     assert_eq!(stage(&metrics, Stage::Execute).count, 2);
     assert_eq!(stage(&metrics, Stage::Read).count, 1, "children read from a pipe");
     assert_eq!(metrics.workers.iter().map(|ledger| ledger.worker).collect::<Vec<_>>(), [0, 1]);
@@ -232,5 +232,5 @@ fn a_run_without_metrics_measures_nothing() {
     let mut collector = Collector::new(&telemetry, false);
     collector.phase_begins();
     assert_eq!((collector.next(), collector.second(|| (1, 1)), collector.phase_ends(1)), (None, None, None));
-    assert_eq!(collector.run(&[]), None);
+    assert_eq!(collector.run(&[], false), None);
 }

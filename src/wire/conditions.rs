@@ -29,9 +29,12 @@ pub struct Conditions {
     pub link_measured: Option<LinkMeasured>,
     /// Checksum of the data files (see `ingest-lab.data` on the volume).
     pub data: String,
-    /// The processors of the client's container, measured before its ingester began.
+    /// The processors of the client's container, measured before its ingester began; of several clients the first one's.
     #[serde(default)]
     pub client: Option<CpuCheck>,
+    /// Those of the other clients' containers, in order; absent where there was one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_clients: Vec<CpuCheck>,
     /// The processors of the database's container.
     #[serde(default)]
     pub database: Option<CpuCheck>,
@@ -62,6 +65,11 @@ pub struct Conditions {
 }
 
 impl Conditions {
+    /// The processors of every client's container, in order.
+    pub fn clients(&self) -> impl Iterator<Item = &CpuCheck> {
+        self.client.iter().chain(&self.more_clients)
+    }
+
     /// The round trip through the link, as an exchange found it.
     pub fn round_trip(&self) -> Option<Quantiles> {
         Some(self.link_measured.as_ref()?.exchange)

@@ -5,14 +5,17 @@
 //! job (stdin) ─► ingester ─► started, connected, phase, progress …, finished | failed (stdout, a line each)
 //! ```
 
+mod begin;
 pub mod bounded;
 pub mod conditions;
+mod dburl;
 pub mod emulation;
 pub mod exit;
 pub mod fault;
 pub mod feed;
 pub mod forecast;
 pub mod measured;
+mod merge;
 pub mod metrics;
 pub mod reader;
 pub mod record;
@@ -22,44 +25,27 @@ pub mod setup;
 pub mod spin;
 #[cfg(test)]
 pub(crate) mod testing;
+mod timeline;
 pub mod watched;
 
-pub use result::{Acknowledged, Cpu, Interrupt, ItemTally, PhaseResult, Rates, RunResult, Steady, Verification};
+pub use begin::Begin;
+pub use dburl::DbUrl;
+pub use merge::{merge, summaries};
+pub use result::{
+    Acknowledged, ClientPhase, ClientResult, Cpu, Interrupt, ItemTally, PhaseResult, Rates, RunResult, Steady,
+    Verification,
+};
 pub use retried::Retried;
+pub use timeline::{BUCKET, Timeline};
 
 use crate::model::inject::Inject;
+use crate::model::share::Share;
 use crate::model::{Commit, Phase, Protocol, Reader, Scheme, Statement, Workload};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::path::PathBuf;
 
 /// The version of everything in this module. A reader refuses a newer one.
 pub const SCHEMA: u32 = 1;
-
-/// A database URL. It holds a password, so it prints without.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct DbUrl(pub String);
-
-impl fmt::Display for DbUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((scheme, rest)) = self.0.split_once("://") else { return f.write_str("(database)") };
-        // Like the driver: what precedes the first @ is user and password, whatever characters they are made of.
-        let (credentials, place) = rest.split_once('@').unwrap_or(("", rest));
-        if credentials.contains('=') {
-            return write!(f, "{scheme}://(database)"); // the @ may be a password's, in the query: say too little
-        }
-        let place = place.split('?').next().unwrap_or(place); // a query can carry a password, too
-        let place = place.rsplit('@').next().unwrap_or(place);
-        write!(f, "{scheme}://{place}")
-    }
-}
-
-impl fmt::Debug for DbUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// What one ingester run is told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -136,6 +122,13 @@ pub struct Job {
     /// does its work again before that connection is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<u32>,
+    /// Which of the run's records are this ingester's, where several share it: of ranges of [`Job::together`] records,
+    /// counted over all files within the limits, those that are its turn. Absent where all are.
+    #[serde(default, skip_serializing_if = "Share::is_whole")]
+    pub share: Share,
+    /// Whether each phase begins on a word of the lab, [`Begin`], so that several ingesters begin it together.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub barrier: bool,
 }
 
 fn on() -> bool {
@@ -166,6 +159,13 @@ impl Job {
     /// The most records of one transaction: a quarter of a million rows are held until it commits.
     pub const MAX_CHUNK: usize = 1_000;
 
+    /// How many records are dealt out together where several ingesters share a run: those of one transaction, the keys
+    /// that are handed out together.
+    pub fn together(&self) -> u64 {
+        let chunks = self.commit == Commit::Chunk || self.workload == Workload::Lookup;
+        if chunks { self.chunk as u64 } else { 1 }
+    }
+
     /// The job's numbers, checked: a sentence that says what is wrong and what would be right.
     pub fn check(&self) -> Result<(), String> {
         let range = |name: &str, value: usize, least: usize, most: usize| {
@@ -191,6 +191,10 @@ impl Job {
         }
         self.check_workload()?;
         self.check_progress()?;
+        self.share.check()?;
+        if (self.progress || self.resume) && !self.share.is_whole() {
+            return Err("one share of a run keeps no progress and cannot be resumed: whose connections are still there could not be told; ingest the whole, or leave progress and resume out".into());
+        }
         match self.seconds {
             Some(seconds) if !(seconds > 0.0 && seconds <= 86_400.0) => {
                 Err(format!("seconds is {seconds}: it must be above 0 and at most 86400 (a day)"))
@@ -244,6 +248,10 @@ pub struct Line {
     pub seq: u64,
     /// Seconds since the ingester started, on its monotonic clock.
     pub at: f64,
+    /// Which of several ingesters said it, from 1, where they share a run: the lab adds that, and numbers the lines of
+    /// all of them in the order it heard them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<usize>,
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
@@ -264,6 +272,12 @@ pub enum Event {
         connections: usize,
         /// Seconds from the first worker's start to the last open connection.
         seconds: f64,
+    },
+    /// All that a phase needs is ready: it begins on the lab's word. Said again every half minute until that comes; only
+    /// where the job has `barrier`.
+    Ready {
+        /// Which.
+        phase: Phase,
     },
     /// A phase begins; its clock starts here.
     Phase {
@@ -368,24 +382,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_prints_without_its_password() {
-        for url in [
-            "postgresql://me:se%2Fcret@db:5432/ingest",
-            "postgresql://me:s@cret@db:5432/ingest?x=1",
-            "postgresql://db:5432/ingest?user=me&password=secret",
-        ] {
-            let url = DbUrl(url.into());
-            assert_eq!(url.to_string(), "postgresql://db:5432/ingest");
-            assert_eq!(format!("{url:?}"), "postgresql://db:5432/ingest");
-        }
-        for url in ["postgresql://me:s/?ecret@db/x", "postgresql://db/x?password=a@ecret", "host=db password=secret"] {
-            assert!(!DbUrl(url.into()).to_string().contains("ecret"), "{url}");
-        }
-    }
-
-    #[test]
     fn a_line_is_flat_json_and_loads_again() {
-        let line = Line { schema: SCHEMA, seq: 3, at: 0.5, event: Event::Connected { connections: 15, seconds: 0.1 } };
+        let line = Line {
+            schema: SCHEMA,
+            seq: 3,
+            at: 0.5,
+            client: None,
+            event: Event::Connected { connections: 15, seconds: 0.1 },
+        };
         let json = serde_json::to_string(&line).unwrap();
         assert_eq!(json, r#"{"schema":1,"seq":3,"at":0.5,"event":"connected","connections":15,"seconds":0.1}"#);
         assert_eq!(serde_json::from_str::<Line>(&json).unwrap(), line);

@@ -158,7 +158,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn json(seq: u64) -> String {
-        let line = Line { schema: SCHEMA, seq, at: 0.0, event: Event::Connected { connections: 1, seconds: 0.1 } };
+        let line = Line {
+            schema: SCHEMA,
+            seq,
+            at: 0.0,
+            client: None,
+            event: Event::Connected { connections: 1, seconds: 0.1 },
+        };
         serde_json::to_string(&line).unwrap() + "\n"
     }
 
@@ -190,7 +196,7 @@ mod tests {
             cuts in proptest::collection::vec((0usize..2_000, 1usize..40), 0..6)
         ) {
             let event = |seq| Event::WorkerLost { worker: 1, error: format!("µ{seq}: ‘weg’ \u{1f4a5}") };
-            let wanted: Vec<Line> = (0..12).map(|seq| Line { schema: SCHEMA, seq, at: 0.5, event: event(seq) }).collect();
+            let wanted: Vec<Line> = (0..12).map(|seq| Line { schema: SCHEMA, seq, at: 0.5, client: None, event: event(seq) }).collect();
             let text = text_of(&wanted).join("\n") + "\n";
             let mut reader = LineReader::default();
             let mut lines = Vec::new();
@@ -266,7 +272,8 @@ mod tests {
     fn a_long_line_is_read_and_an_endless_one_refused() {
         let mut reader = LineReader::default();
         let event = Event::Failed { error: "x".repeat(1 << 20), code: 1 };
-        let long = serde_json::to_string(&Line { schema: SCHEMA, seq: 0, at: 0.0, event }).unwrap() + "\n";
+        let long =
+            serde_json::to_string(&Line { schema: SCHEMA, seq: 0, at: 0.0, client: None, event }).unwrap() + "\n";
         assert_eq!(reader.push(long.as_bytes()).unwrap().len(), 1);
         let endless = vec![b'x'; LONGEST_LINE + 1];
         assert_eq!(reader.push(&endless), Err(BadLine::TooLong { number: 2 }));

@@ -1,7 +1,7 @@
 //! The result of one run. It contains the configuration that produced it, and loads again.
 
 use super::metrics::{PhaseMetrics, RunMetrics};
-use super::{Job, Retried};
+use super::{Job, Retried, Timeline};
 use crate::model::Phase;
 use crate::model::checksum::Tally;
 use crate::model::lookup::Delivered;
@@ -26,7 +26,8 @@ pub struct RunResult {
     pub verification: Option<Verification>,
     /// Processor time of the ingester with its children.
     pub cpu: Cpu,
-    /// Largest resident memory of the ingester, bytes; for `processes` the largest of its children on top.
+    /// Largest resident memory of the ingester, bytes; for `processes` the largest of its children on top. Of several
+    /// ingesters theirs together.
     pub peak_memory: u64,
     /// Why the run ended early, if it did.
     pub interrupted: Option<Interrupt>,
@@ -43,12 +44,64 @@ pub struct RunResult {
     /// What was measured outside the phases; absent where the job didn't ask for it, or the program can't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<RunMetrics>,
+    /// What each of several ingesters did that shared the run, in order; absent where there was one. All other figures
+    /// are those of all of them together; `job` is what each was told, but for its share.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clients: Vec<ClientResult>,
+}
+
+/// What one of several ingesters did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClientResult {
+    /// Which, from 1.
+    pub client: usize,
+    /// Each phase that it ran, in order.
+    pub phases: Vec<ClientPhase>,
+    /// Its processor time, with its children's.
+    pub cpu: Cpu,
+    /// Its largest resident memory, bytes.
+    pub peak_memory: u64,
+}
+
+/// What one of several ingesters did in a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ClientPhase {
+    /// Which.
+    pub phase: Phase,
+    /// Records acknowledged.
+    pub records: u64,
+    /// Rows acknowledged.
+    pub rows: u64,
+    /// From the phase's start, which is everybody's, to its own last acknowledgement, seconds.
+    pub seconds: f64,
+    /// Rows a second while every worker of every ingester was busy: these add up to the steady rate of all. Where there
+    /// was no such time, over the time it took itself; absent where that was too short.
+    pub rate: Option<f64>,
+    /// Processor time.
+    pub cpu: Cpu,
 }
 
 impl RunResult {
     /// The result of one phase, if it ran.
     pub fn phase(&self, phase: Phase) -> Option<&PhaseResult> {
         self.phases.iter().find(|result| result.phase == phase)
+    }
+
+    /// Connections of all ingesters together.
+    pub fn connections(&self) -> usize {
+        self.job.pool.saturating_mul(self.clients.len().max(1))
+    }
+
+    /// Of several ingesters what each did in a phase: which, and what.
+    pub fn clients_in(&self, phase: Phase) -> impl Iterator<Item = (usize, &ClientPhase)> {
+        let of = move |one: &ClientResult| Some((one.client, one.phases.iter().position(|seen| seen.phase == phase)?));
+        self.clients.iter().filter_map(move |one| of(one).map(|(client, at)| (client, &one.phases[at])))
+    }
+
+    /// Of several ingesters the one with the lowest rate in a phase; none where there was one only.
+    pub fn slowest(&self, phase: Phase) -> Option<(usize, f64)> {
+        let rates = self.clients_in(phase).filter_map(|(client, seen)| Some((client, seen.rate?)));
+        rates.min_by(|one, other| one.1.total_cmp(&other.1))
     }
 }
 
@@ -81,6 +134,9 @@ pub struct PhaseResult {
     /// Where the time went; absent where the job didn't ask for it, or the program can't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Box<PhaseMetrics>>,
+    /// Its rows over time, on the clock that all ingesters share: from one of several only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<Timeline>,
 }
 
 fn is_zero(number: &u64) -> bool {

@@ -20,10 +20,10 @@ pub struct Retried {
 impl Retried {
     /// This and what happened elsewhere together.
     pub fn merge(&mut self, other: &Self) {
-        self.reconnects += other.reconnects;
-        self.attempts += other.attempts;
-        self.redone += other.redone;
-        self.found += other.found;
+        self.reconnects = self.reconnects.saturating_add(other.reconnects);
+        self.attempts = self.attempts.saturating_add(other.attempts);
+        self.redone = self.redone.saturating_add(other.redone);
+        self.found = self.found.saturating_add(other.found);
         self.longest_outage = self.longest_outage.max(other.longest_outage);
     }
 

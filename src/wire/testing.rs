@@ -37,6 +37,8 @@ pub(crate) fn result(cell: &Cell, rate: f64) -> RunResult {
         resume: false,
         retry: false,
         mark: None,
+        share: crate::model::share::Share::WHOLE,
+        barrier: false,
     };
     let phase = |phase: Phase, rates: Rates| PhaseResult {
         phase,
@@ -47,6 +49,7 @@ pub(crate) fn result(cell: &Cell, rate: f64) -> RunResult {
         cpu: Cpu { user: 0.5, system: 0.05 },
         rates,
         metrics: None,
+        timeline: None,
     };
     let whole = Some(rate);
     let steady = Some(Steady { rate: rate * 1.1, from: 0.1, to: 8.9 });
@@ -76,6 +79,7 @@ pub(crate) fn result(cell: &Cell, rate: f64) -> RunResult {
         lost: Vec::new(),
         retried: None,
         metrics: None,
+        clients: Vec::new(),
     }
 }
 

@@ -104,8 +104,11 @@ pub struct Observed {
     pub looks: Vec<Look>,
     /// The database's control group, every half second or so.
     pub database: Vec<Used>,
-    /// The client's.
+    /// The client's; of several the first one's.
     pub client: Vec<Used>,
+    /// Those of the other clients, in order; absent where there was one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_clients: Vec<Vec<Used>>,
     /// What could not be seen, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -122,6 +125,13 @@ pub struct Encryption {
     pub version: String,
     /// Their cipher: `TLS_AES_256_GCM_SHA384`.
     pub cipher: String,
+}
+
+impl Observed {
+    /// The control group of every client, in order.
+    pub fn clients(&self) -> impl Iterator<Item = &[Used]> {
+        std::iter::once(self.client.as_slice()).chain(self.more_clients.iter().map(Vec::as_slice))
+    }
 }
 
 impl Encryption {

@@ -10,6 +10,7 @@ mod metrics;
 mod pools;
 mod protocol;
 mod same_rows;
+mod shared;
 mod stopping;
 mod support;
 mod tls;

@@ -44,7 +44,7 @@ fn a_job_is_answered_in_order_and_its_result_loads_again() {
                 Event::Phase { phase } => Some(phase.word()),
                 Event::Finished { .. } => Some("finished"),
                 Event::Done { .. } | Event::Rows { .. } => Some("unexpected"),
-                Event::WorkerLost { .. } | Event::Failed { .. } => Some("unexpected"),
+                Event::WorkerLost { .. } | Event::Failed { .. } | Event::Ready { .. } => Some("unexpected"),
                 Event::ConnectionLost { .. } | Event::ConnectionBack { .. } => Some("unexpected"),
                 Event::Progress { .. } | Event::QueueFilled { .. } => None,
                 Event::Second { .. } | Event::Measured { .. } => None,

@@ -100,6 +100,14 @@ impl Stack {
         docker(&["ps", "-aq", "--filter", &filter]).lines().map(str::to_owned).collect()
     }
 
+    /// Kills the container of one of several clients.
+    pub fn kill_client(&self, client: usize) {
+        let (stack, label) =
+            (format!("label=ingest-lab.stack={}", self.project), format!("label=ingest-lab.client={client}"));
+        let found = docker(&["ps", "-q", "--filter", &stack, "--filter", &label]);
+        docker(&["kill", found.trim()]);
+    }
+
     fn networks(&self) -> usize {
         let filter = format!("label=ingest-lab.stack={}", self.project);
         docker(&["network", "ls", "-q", "--filter", &filter]).lines().count()

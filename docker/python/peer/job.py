@@ -126,6 +126,9 @@ def parse(text: str) -> Job:
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise _wrong(f"the job's field {name} has the wrong type: see docs/peer-contract.md")
         fields[name] = value
+    for name in ("share", "barrier"):
+        if document.pop(name, None):
+            raise not_supported(f"this program does all of a run's records, and begins phases by itself: ask without {name}")
     if document:
         raise _wrong(f"the job has the unknown field {min(document)}: leave it out, or use a program that knows it")
     fields["phases"] = tuple(fields["phases"])

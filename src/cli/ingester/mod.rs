@@ -235,6 +235,8 @@ fn run(args: RunArgs) -> Result<Exit> {
         resume: args.resume,
         retry: args.retry,
         mark: None,
+        share: crate::model::share::Share::WHOLE,
+        barrier: false,
     };
     let extras = Extras { verify: true, trace: args.trace_out.as_deref() };
     if json { run_in_json(&job, extras) } else { run_for_people(&job, extras) }
@@ -345,7 +347,7 @@ impl JsonLines {
     }
 
     fn write(&mut self, event: Event) {
-        let line = Line { schema: SCHEMA, seq: self.seq, at: self.begun.elapsed().as_secs_f64(), event };
+        let line = Line { schema: SCHEMA, seq: self.seq, at: self.begun.elapsed().as_secs_f64(), client: None, event };
         self.seq += 1;
         let mut text = serde_json::to_vec(&line).expect("an event has only string keys and finite numbers");
         text.push(b'\n');

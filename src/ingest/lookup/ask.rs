@@ -19,6 +19,7 @@ pub(super) async fn one_by_one(
     nodes: &mut Vec<Node>,
 ) -> Result<(), IngestError> {
     for request in keys.requests() {
+        let request = manner.request(request);
         let key = lookup::key(request);
         manner.burn();
         let values = [Value::Text(&key)];
@@ -50,11 +51,11 @@ pub(super) async fn in_flight(
         while awaited < end {
             while next < end && window.len() < manner.in_flight {
                 manner.burn();
-                window.push_back(ask(client, select, next));
+                window.push_back(ask(client, select, manner.request(next)));
                 next += 1;
             }
             let Some(rows) = window.next().await else { break };
-            read.push(one(&rows?, awaited)?);
+            read.push(one(&rows?, manner.request(awaited))?);
             counted.read(1);
             awaited += 1;
         }

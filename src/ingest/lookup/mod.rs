@@ -32,7 +32,7 @@ pub const SELECT_NODE: &str = "SELECT key, bootstrapped, broadcast_address, clus
      rack, gossip_generation, host_id, listen_address, native_version, partitioner, release_version, rpc_port, started_at, \
      load, is_seed, schema_version, tokens, truncated_at, disk_bytes, checksum FROM node WHERE key = $1";
 
-/// A chunk of keys, by the numbers of their requests.
+/// A chunk of keys, by the numbers of their requests; where several clients share a run, by a client's own numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keys {
     /// The first.
@@ -48,11 +48,12 @@ impl Keys {
     }
 }
 
-/// The chunks of a job, in order; without an end where only a time ends them.
+/// The chunks of a job that are in its share, in order; without an end where only a time ends them.
 pub fn chunks(job: &Job) -> impl Iterator<Item = Keys> + use<> {
     let all = job.limit_lines.unwrap_or(if job.seconds.is_some() { u64::MAX } else { KEYS });
-    let chunk = job.chunk as u64;
-    (0..all).step_by(job.chunk).map(move |first| Keys { first, count: chunk.min(all - first) })
+    let (chunk, share) = (job.chunk as u64, job.share);
+    let own = (0..all).step_by(job.chunk).filter(move |first| share.holds(*first, chunk));
+    own.zip((0..).step_by(job.chunk)).map(move |(first, own)| Keys { first: own, count: chunk.min(all - first) })
 }
 
 /// Refuses what this program doesn't do in a lookup.
@@ -110,6 +111,7 @@ pub async fn read(
 mod tests {
     use super::*;
     use crate::ingest::testing::job;
+    use crate::model::share::Share;
 
     #[test]
     fn the_last_chunk_is_what_is_left() {
@@ -117,6 +119,14 @@ mod tests {
         let counts = |job: &Job| chunks(job).map(|keys| keys.count).collect::<Vec<_>>();
         assert_eq!(counts(&of(Some(25), None, 10)), [10, 10, 5]);
         assert_eq!(counts(&of(Some(20), Some(1.0), 10)), [10, 10]);
+        let shared: Vec<_> = Share::all(2).map(|share| counts(&Job { share, ..of(Some(25), None, 10) })).collect();
+        assert_eq!(shared, [vec![10, 5], vec![10]]);
+        let second = Job { share: Share { client: 2, of: 2 }, ..of(Some(40), None, 10) };
+        assert_eq!(
+            chunks(&second).map(|keys| keys.first).collect::<Vec<_>>(),
+            [0, 10],
+            "its own numbers, without gaps"
+        );
         assert_eq!(chunks(&of(None, None, 100)).count(), 100, "10,000 keys");
         assert_eq!(chunks(&of(None, Some(1.0), 10)).nth(1_000_000), Some(Keys { first: 10_000_000, count: 10 }));
     }

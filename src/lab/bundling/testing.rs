@@ -136,7 +136,7 @@ pub(in crate::lab) fn events(record: &RunRecord) -> String {
         Event::Finished { result: Box::new(said) },
     ];
     let line = |(seq, event)| {
-        let line = Line { schema: SCHEMA, seq: seq as u64, at: seq as f64, event };
+        let line = Line { schema: SCHEMA, seq: seq as u64, at: seq as f64, client: None, event };
         serde_json::to_string(&line).unwrap() + "\n"
     };
     events.into_iter().enumerate().map(line).collect()

@@ -22,8 +22,11 @@ pub struct CellSpan {
     pub statement: Vec<Statement>,
     /// Transaction grain.
     pub commit: Vec<Commit>,
-    /// Workers, each with one connection.
+    /// Workers, each with one connection; of each client.
     pub pool: Vec<usize>,
+    /// Ingesters that share a run's records, a container each.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub clients: Vec<usize>,
     /// Requests `executemany` sends before waiting.
     #[serde(default = "in_flight")]
     pub in_flight: usize,
@@ -74,6 +77,14 @@ pub struct CellSpan {
     pub fault: Vec<Fault>,
 }
 
+fn one() -> Vec<usize> {
+    vec![1]
+}
+
+fn is_one(clients: &[usize]) -> bool {
+    clients == [1]
+}
+
 fn in_flight() -> usize {
     IN_FLIGHT
 }
@@ -108,6 +119,7 @@ impl CellSpan {
             statement: vec![cell.statement],
             commit: vec![cell.commit],
             pool: vec![cell.pool],
+            clients: vec![cell.clients],
             in_flight: cell.in_flight,
             batch: vec![cell.batch],
             chunk: vec![cell.chunk],
@@ -135,6 +147,7 @@ impl CellSpan {
             self.statement.len(),
             self.commit.len(),
             self.pool.len(),
+            self.clients.len(),
             self.batch.len(),
             self.chunk.len(),
             self.protocol.len(),
@@ -177,6 +190,7 @@ impl CellSpan {
         cells = cross(&cells, &self.protocol, |cell, protocol| cell.protocol = *protocol);
         cells = cross(&cells, &self.chunk, |cell, chunk| cell.chunk = *chunk);
         cells = cross(&cells, &self.batch, |cell, batch| cell.batch = *batch);
+        cells = cross(&cells, &self.clients, |cell, clients| cell.clients = *clients);
         cells = cross(&cells, &self.pool, |cell, pool| cell.pool = *pool);
         cells = cross(&cells, &self.commit, |cell, commit| cell.commit = *commit);
         cells = cross(&cells, &self.statement, |cell, statement| cell.statement = *statement);

@@ -5,7 +5,8 @@ use crate::lab::placement::places;
 use crate::lab::plan::{estimate, runs};
 use crate::lab::{Capacity, links};
 use crate::model::cell::Cell;
-use crate::model::{Commit, Reader, Statement, Storage, Workload, units};
+use crate::model::share::Share;
+use crate::model::{Commit, Program, Reader, Statement, Storage, Workload, units};
 use crate::wire::Job;
 use crate::wire::exit::{Exit, Failure};
 use std::collections::HashSet;
@@ -113,12 +114,15 @@ impl Experiment {
                     return refuse(message);
                 }
             }
-            if cell.pool > capacity.connections {
-                let message = format!(
-                    "pool is {}, but the database has {} connections left: use a smaller pool, or raise max_connections",
-                    cell.pool, capacity.connections
-                );
-                return refuse(message);
+            if cell.connections() > capacity.connections {
+                let pool = match cell.clients {
+                    1 => format!("pool is {}", cell.pool),
+                    many => format!("pool is {} of each of {many} clients, {} together", cell.pool, cell.connections()),
+                };
+                let (left, fewer) = (capacity.connections, if cell.clients > 1 { ", fewer clients" } else { "" });
+                return refuse(format!(
+                    "{pool}, but the database has {left} connections left: use a smaller pool{fewer}, or raise max_connections"
+                ));
             }
         }
         let needed = estimate(self).disk;
@@ -158,6 +162,7 @@ fn check_cell(cell: &Cell) -> Result<(), String> {
     if !(1..=most).contains(&cell.pool) {
         return Err(format!("pool is {}: it must be 1 to {most}", cell.pool));
     }
+    check_clients(cell)?;
     if !(1..=100_000).contains(&cell.in_flight) {
         return Err(format!("in_flight is {}: it must be 1 to 100000", cell.in_flight));
     }
@@ -169,6 +174,30 @@ fn check_cell(cell: &Cell) -> Result<(), String> {
     }
     if cell.workload == Workload::Lookup {
         check_lookup(cell)?;
+    }
+    Ok(())
+}
+
+/// What several ingesters can share: records dealt out by their numbers.
+fn check_clients(cell: &Cell) -> Result<(), String> {
+    let (clients, most) = (cell.clients, Share::MOST);
+    if !(1..=most).contains(&clients) {
+        return Err(format!("clients is {clients}: it must be 1 to {most}"));
+    }
+    if clients == 1 {
+        return Ok(());
+    }
+    if cell.scheme.program() != Program::Ingester {
+        return Err(format!(
+            "{} does all of a run's records: with clients = {clients} use a scheme of the ingester, or clients = 1",
+            cell.scheme
+        ));
+    }
+    if !cell.fault.is_none() {
+        return Err(format!(
+            "{} breaks what one client does, and which of {clients} it would be cannot be said: use clients = 1 with a fault",
+            cell.fault
+        ));
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ pub const EXPERIMENTS: &str = "experiments";
 pub(in crate::lab) const LONGEST: u64 = 1 << 20;
 
 /// Experiments that come with the program, found where the folder has none of that name.
-const SHIPPED: [(&str, &str); 12] = [
+const SHIPPED: [(&str, &str); 13] = [
     ("quick", include_str!("../../../experiments/quick.toml")),
     ("scheme-2015", include_str!("../../../experiments/scheme-2015.toml")),
     ("pool-size", include_str!("../../../experiments/pool-size.toml")),
@@ -36,6 +36,7 @@ const SHIPPED: [(&str, &str); 12] = [
     ("durability", include_str!("../../../experiments/durability.toml")),
     ("tls", include_str!("../../../experiments/tls.toml")),
     ("faults", include_str!("../../../experiments/faults.toml")),
+    ("clients", include_str!("../../../experiments/clients.toml")),
 ];
 
 /// What to compare, how often, and when a run ends.

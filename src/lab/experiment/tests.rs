@@ -62,6 +62,9 @@ fn bad_input_is_refused_with_a_sentence_that_says_what_is_right() {
         ("pool = [0]", &["pool is 0: it must be 1 to 500"]),
         ("pool = [501]", &["pool is 501: it must be 1 to 500"]),
         ("pool = []", &["[[cells]] number 1 spans no cell"]),
+        ("pool = [1]\nclients = [0]", &["clients is 0: it must be 1 to 64"]),
+        ("pool = [1]\nclients = [65]", &["clients is 65: it must be 1 to 64"]),
+        ("pool = [1]\nclients = [2]\nfault = [\"reset\"]", &["reset breaks what one client does", "use clients = 1"]),
         ("pool = [1]\nin_flight = 0", &["in_flight is 0"]),
         ("pool = [1]\nlink = [\"marz\"]", &["there is no link profile marz"]),
         ("pool = [1]\nforeign_keys = [true]", &["line 10"]),
@@ -119,6 +122,7 @@ fn more_than_the_machine_or_the_database_has_is_refused() {
         ("pool = [1]\ndb_cpus = [\"2.5\"]", "db_cpus is 2.5, but it has 2"),
         ("pool = [1]\nclient_cpus = [\"1.5\"]\nplacement = [\"pinned\"]", "client_cpus is 1.5, but it has 1 under"),
         ("pool = [200]", "pool is 200, but the database has 100 connections left"),
+        ("pool = [40]\nclients = [1, 3]", "pool is 40 of each of 3 clients, 120 together, but the database has 100"),
     ] {
         let error = Experiment::parse("x", &with(line)).unwrap().check_capacity(&two).unwrap_err();
         assert_eq!(error.exit, Exit::Usage);
@@ -129,6 +133,19 @@ fn more_than_the_machine_or_the_database_has_is_refused() {
     assert!(pinned.check_capacity(&two).is_ok());
     let full = Capacity { disk: Some(1 << 20), ..two };
     assert!(pinned.check_capacity(&full).unwrap_err().message.contains("1.0 MiB free: make room"));
+}
+
+#[test]
+fn clients_are_a_factor_and_another_program_has_none() {
+    let cells = Experiment::parse("x", &with("pool = [2, 4]\nclients = [1, 2]")).unwrap().cells();
+    let shown: Vec<String> = cells.iter().map(ToString::to_string).collect();
+    let plain = "threads row auto pool";
+    assert_eq!(shown, ["2", "4", "2 clients 2", "4 clients 2"].map(|rest| format!("{plain} {rest}")));
+    for scheme in ["py-threads", "pgbench"] {
+        let text = with("pool = [2]\nclients = [4]").replace("\"threads\"", &format!("\"{scheme}\""));
+        let error = Experiment::parse("x", &text).unwrap_err();
+        assert!(error.starts_with(&format!("{scheme} does all of a run's records: with clients = 4 use")), "{error}");
+    }
 }
 
 #[test]

@@ -97,6 +97,7 @@ fn order(lines: &[&Line], job: &Job) -> Vec<String> {
                 again.then(|| "`started` comes twice".to_owned())
             }
             Event::Connected { connections, .. } => at.connected(*connections, job),
+            Event::Ready { .. } => Some("`ready` is for jobs with `barrier` only".to_owned()),
             Event::Phase { phase } => at.begins(*phase, job),
             Event::Progress { phase, .. } => at.within("progress", *phase),
             Event::Second { phase, .. } => at.within("second", *phase),

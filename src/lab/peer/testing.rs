@@ -33,6 +33,8 @@ pub(super) fn job() -> Job {
         resume: false,
         retry: false,
         mark: None,
+        share: crate::model::share::Share::WHOLE,
+        barrier: false,
     }
 }
 
@@ -50,7 +52,7 @@ pub(super) fn conversation() -> Vec<Line> {
         (4.20, progress(Phase::Data, 60, 13_320)),
         (4.40, Event::Finished { result: Box::new(result()) }),
     ];
-    (0..).zip(events).map(|(seq, (at, event))| Line { schema: SCHEMA, seq, at, event }).collect()
+    (0..).zip(events).map(|(seq, (at, event))| Line { schema: SCHEMA, seq, at, client: None, event }).collect()
 }
 
 fn result() -> RunResult {
@@ -71,6 +73,7 @@ fn result() -> RunResult {
                 cpu: Cpu { user: 0.02, system: 0.0 },
                 rates: Rates::default(),
                 metrics: None,
+                timeline: None,
             },
             PhaseResult {
                 phase: Phase::Data,
@@ -81,6 +84,7 @@ fn result() -> RunResult {
                 cpu: Cpu { user: 1.0, system: 0.5 },
                 rates: Rates { whole: Some(3_330.0), while_filling: Some(3_120.0), after: Some(3_400.0), steady },
                 metrics: None,
+                timeline: None,
             },
         ],
         acknowledged: Acknowledged::default(),
@@ -92,6 +96,7 @@ fn result() -> RunResult {
         lost: Vec::new(),
         retried: None,
         metrics: None,
+        clients: Vec::new(),
     }
 }
 

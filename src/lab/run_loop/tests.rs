@@ -70,7 +70,13 @@ impl Stage for Fake {
         heard: &mut dyn FnMut(&Line),
     ) -> Result<Outcome> {
         note(&self.diary, format!("ingest {}", step.run));
-        heard(&Line { schema: SCHEMA, seq: 0, at: 0.0, event: Event::Started { program: "ingester test".into() } });
+        heard(&Line {
+            schema: SCHEMA,
+            seq: 0,
+            at: 0.0,
+            client: None,
+            event: Event::Started { program: "ingester test".into() },
+        });
         let failed = |exit: Exit| Outcome::Failed { error: format!("run {} failed", step.run), code: exit.code() };
         Ok(match self.special(step.run) {
             Some(Special::NotSupported) => failed(Exit::NotSupported),
@@ -242,6 +248,17 @@ async fn a_run_that_breaks_is_saved_and_ends_the_series_with_its_exit_code() {
     let (played, diary) = play_with(Some((2, Special::Breaks))).await;
     assert_eq!(exit(&played), Some(Exit::Database));
     assert_eq!(diary[diary.len() - 2..], ["save 2", "restore"]);
+}
+
+#[tokio::test]
+async fn a_run_that_loses_one_of_its_clients_is_saved_the_series_goes_on_and_a_resumed_one_does_it_again() {
+    let of_four = |steps: &mut Vec<Step>| steps[2].cell.clients = 4;
+    let (played, diary) = play_changed(Some((2, Special::Breaks)), Vec::new(), of_four).await;
+    assert_eq!((exit(&played), played.records.len(), saved(&diary).len()), (None, 7, 7));
+    assert_eq!(played.records[2].invalid, ["run 2 failed"]);
+    assert!(diary.contains(&"recover from run 2 failed".to_owned()), "its engine may have gone: {diary:?}");
+    let (again, diary) = play_changed(None, played.records, of_four).await;
+    assert!(again.error.is_none() && saved(&diary) == ["2"], "{diary:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The real stage: ingesters in containers, the database over the control connection that nothing slows down.
 
 mod calibrate;
+mod clients;
 mod examine;
 mod fault;
 mod machine;
@@ -158,6 +159,7 @@ impl StackStage {
         let places = self.places(cell.placement)?;
         let limits = Limits { cpus: cell.client_cpus, cpuset: places.client.to_string() };
         let spec = self.run_spec(cell.scheme.program(), step.run, limits, cell.congestion)?;
+        let spec = RunSpec { client: (cell.clients > 1).then_some(1), ..spec };
         let starting = Instant::now();
         let waiting = self.stack.start(&spec).await?;
         conditions.own_time.start = starting.elapsed().as_secs_f64();
@@ -200,7 +202,7 @@ impl StackStage {
     async fn verified(&self, mut result: Box<RunResult>, job: &Job, conditions: &mut Conditions) -> Result<Outcome> {
         let verifying = Instant::now();
         let with_geo = job.phases.contains(&Phase::Geo);
-        result.verification = Some(db::verify(&self.server().control, &result.acknowledged, with_geo).await?);
+        result.verification = Some(db::verify_run(&self.server().control, &result, with_geo).await?);
         conditions.own_time.verify = verifying.elapsed().as_secs_f64();
         Ok(Outcome::Finished { result })
     }
@@ -211,6 +213,7 @@ impl StackStage {
         Ok(RunSpec {
             series: series.name.clone(),
             run,
+            client: None,
             image: self.stack.image(program.word()),
             network: self.network.clone(),
             data: series.data.clone(),
@@ -258,6 +261,8 @@ impl StackStage {
             resume: false,
             retry: !cell.fault.is_none(),
             mark: None,
+            share: crate::model::share::Share::WHOLE,
+            barrier: false,
         })
     }
 }
@@ -309,9 +314,13 @@ impl Stage for StackStage {
         if !step.cell.fault.is_none() {
             return self.ingest_broken(step, conditions, (waiting, job), stop, heard).await;
         }
+        let clients = match self.with_further_clients(step, waiting, conditions).await? {
+            Ok(clients) => clients,
+            Err(lost) => return Ok(Outcome::Failed { error: lost.message, code: lost.exit.code() }),
+        };
         let checkpoints = db::checkpoints(&self.server().control).await?;
         let (steady, wall, own_cpu_before) = (Instant::now(), SystemTime::now(), clock::own_cpu());
-        let (ended, observed) = self.ingest_and_look_on(step, waiting, &job, stop, heard).await?;
+        let (ended, observed) = self.ingest_and_look_on(step, clients, &job, stop, heard).await?;
         conditions.settings.extend(encryption(step.cell.tls, &observed));
         conditions.observed = Some(observed);
         conditions.clock_jump = apart(steady, wall);
@@ -324,7 +333,7 @@ impl Stage for StackStage {
         conditions.checkpoints = db::checkpoints(&self.server().control).await? - checkpoints;
         conditions.link = Some(after);
         self.after(conditions).await?;
-        let outcome = match ended.result() {
+        let outcome = match ended {
             Ok(result) => self.verified(result, &job, conditions).await,
             Err(failure) => Ok(Outcome::Failed { error: failure.message, code: failure.exit.code() }),
         };

@@ -3,14 +3,16 @@
 use super::StackStage;
 use super::reach::database_url;
 use crate::db;
-use crate::engine::{Container, Ended, Waiting, Watcher};
+use crate::engine::{Container, Waiting, Watcher};
 use crate::lab::plan::Step;
 use crate::lab::stop::Stop;
 use crate::model::Phase;
 use crate::model::clock;
+use crate::wire::exit::Failure;
 use crate::wire::watched::{Observed, Share, Used, WatchJob};
-use crate::wire::{Event, Job, Line};
+use crate::wire::{Event, Job, Line, RunResult};
 use anyhow::Result;
+use futures_util::future::join_all;
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -29,36 +31,42 @@ const MOST_READINGS: usize = 2_000;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl StackStage {
-    /// Gives a waiting ingester its job, and looks on until it ends.
+    /// Gives waiting ingesters their job, and looks on until they end: the result, or why there is none.
     pub(super) async fn ingest_and_look_on(
         &self,
         step: &Step,
-        waiting: Waiting,
+        waiting: Vec<Waiting>,
         job: &Job,
         stop: &Stop,
         heard: &mut dyn FnMut(&Line),
-    ) -> Result<(Ended, Observed)> {
-        let client = waiting.container().clone();
+    ) -> Result<(Result<Box<RunResult>, Failure>, Observed)> {
+        let clients: Vec<Container> = waiting.iter().map(|client| client.container().clone()).collect();
         let watcher = self.start_watcher(step).await;
         let (sender, data_began) = watch::channel(None);
         let mut listen = |line: &Line| {
-            if matches!(line.event, Event::Phase { phase: Phase::Data }) {
+            // Of several clients the first one's word: they begin together.
+            if matches!(line.event, Event::Phase { phase: Phase::Data }) && sender.borrow().is_none() {
                 sender.send_replace(Some(clock::seconds()));
             }
             heard(line);
         };
         let mut observed = Observed::default();
-        let mut used = [Share::of(MOST_READINGS), Share::of(MOST_READINGS)];
+        let mut database_used = Share::of(MOST_READINGS);
+        let mut clients_used: Vec<Share<Used>> = clients.iter().map(|_| Share::of(MOST_READINGS)).collect();
         let ended = {
             // Beside each other: what is slow to look at keeps nobody from hearing the ingester or Ctrl-C.
-            let mut ingesting = std::pin::pin!(self.stack.ingest(waiting, job, stop.asked(), &mut listen));
-            let mut looking = std::pin::pin!(self.look_on(&client, data_began.clone(), &mut observed, &mut used));
+            let mut ingesting = std::pin::pin!(self.ingest_with(waiting, job, stop, &mut listen));
+            let used = (&mut database_used, &mut *clients_used);
+            let mut looking = std::pin::pin!(self.look_on(&clients, data_began.clone(), &mut observed, used));
             tokio::select! {
                 ended = &mut ingesting => ended,
                 never = &mut looking => match never {},
             }
         }?;
-        [observed.database, observed.client] = used.map(|share| share.kept);
+        observed.database = database_used.kept;
+        let mut clients_used = clients_used.into_iter().map(|share| share.kept);
+        observed.client = clients_used.next().unwrap_or_default();
+        observed.more_clients = clients_used.collect();
         observed.data_began = *data_began.borrow();
         let looks = match watcher {
             Ok(watcher) => self.stack.end_watch(watcher).await,
@@ -81,13 +89,13 @@ impl StackStage {
         self.stack.watch(&server.container, &job, &place).await
     }
 
-    /// Reads what both sides use, and once what the link has counted when the data phase begins, until it is dropped.
+    /// Reads what all of both sides use, and once what the link has counted when the data phase begins, until it is dropped.
     async fn look_on(
         &self,
-        client: &Container,
+        clients: &[Container],
         data_began: watch::Receiver<Option<f64>>,
         observed: &mut Observed,
-        [database_used, client_used]: &mut [Share<Used>; 2],
+        (database_used, clients_used): (&mut Share<Used>, &mut [Share<Used>]),
     ) -> Infallible {
         let mut ticks = tokio::time::interval(USAGE);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -99,15 +107,18 @@ impl StackStage {
                 observed.encryption = db::encryption(&self.server().control).await.ok();
             }
             let database = &self.server().container;
-            let both = async { tokio::join!(self.stack.usage(database), self.stack.usage(client)) };
+            let clients = join_all(clients.iter().map(|client| self.stack.usage(client)));
+            let both = async { tokio::join!(self.stack.usage(database), clients) };
             match tokio::time::timeout(PATIENCE, both).await {
-                Ok((used, used_by_client)) => {
+                Ok((used, used_by_clients)) => {
                     match used {
                         Ok(used) => used.into_iter().for_each(|used| database_used.push(used)),
                         Err(error) => observed.problem = Some(format!("{error:#}")),
                     }
-                    // It may have ended just now.
-                    used_by_client.unwrap_or_default().into_iter().for_each(|used| client_used.push(used));
+                    // One may have ended just now.
+                    for (used, share) in used_by_clients.into_iter().zip(&mut *clients_used) {
+                        used.unwrap_or_default().into_iter().for_each(|used| share.push(used));
+                    }
                 }
                 Err(_) => observed.problem = Some("the engine did not say what containers use".into()),
             }

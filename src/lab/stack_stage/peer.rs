@@ -62,6 +62,7 @@ impl StackStage {
         let spec = RunSpec {
             series: "peer".into(),
             run: 0,
+            client: None,
             image: trial.image.to_owned(),
             network: self.network.clone(),
             data: trial.data.clone(),

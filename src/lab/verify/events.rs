@@ -7,9 +7,10 @@ use crate::series::bundle::Bundle;
 use crate::series::stem;
 use crate::wire::reader::LineReader;
 use crate::wire::record::{Outcome, RunRecord};
-use crate::wire::{Event, Line, RunResult};
+use crate::wire::{self, Event, Line, RunResult};
 use anyhow::{Context, Result};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::Read;
 
 /// Bytes of a file read at a time.
@@ -37,15 +38,18 @@ pub(super) fn check(bundle: &Bundle, records: &[RunRecord]) -> Result<Check> {
     Ok(Check::new("raw events", said, wrong))
 }
 
-/// What one ingester said, put together.
+/// What the ingesters of a run said, put together.
 #[derive(Debug, Default)]
 struct Heard {
     lines: u64,
     /// Why no more could be read, or what was out of order.
     broken: Option<String>,
-    at: f64,
+    /// When each of them spoke last, by its number; 0 where there is one.
+    at: BTreeMap<usize, f64>,
     /// Rows of each phase, added up over its seconds.
     rows: Vec<(Phase, u64)>,
+    /// The results of several, as they came.
+    results: Vec<RunResult>,
     last: Option<Event>,
 }
 
@@ -69,13 +73,16 @@ impl Heard {
 
     fn take(&mut self, line: Line) {
         self.lines += 1;
-        if line.at < self.at {
+        let before = self.at.insert(line.client.unwrap_or(0), line.at);
+        if before.is_some_and(|before| line.at < before) {
             self.broken = Some(format!("line {} is earlier than the one before", line.seq));
         }
-        self.at = line.at;
         // Another ingester goes on where a killed one was: its result is of its own rows.
-        if matches!(line.event, Event::Started { .. }) {
+        if matches!(line.event, Event::Started { .. }) && line.client.is_none() {
             self.rows.clear();
+        }
+        if let (Event::Finished { result }, Some(_)) = (&line.event, line.client) {
+            self.results.push((**result).clone());
         }
         if let Event::Second { phase, second } = &line.event {
             match self.rows.iter_mut().find(|(of, _)| of == phase) {
@@ -87,7 +94,16 @@ impl Heard {
     }
 
     /// What of a run's record is not what was said.
-    fn against(self, record: &RunRecord) -> Vec<String> {
+    fn against(mut self, record: &RunRecord) -> Vec<String> {
+        if self.at.keys().any(|client| *client > 0) {
+            // Of several clients the record has what they did together: told from what each said, once more. Where one
+            // was lost, what the others said last is not why.
+            self.last = match wire::merge(std::mem::take(&mut self.results)) {
+                Ok(result) => Some(Event::Finished { result: Box::new(result) }),
+                Err(error) if record.result().is_some() => return vec![error],
+                Err(_) => None,
+            };
+        }
         match (&record.outcome, &self.last) {
             (Outcome::Finished { result }, Some(Event::Finished { result: said })) => {
                 let mut wrong: Vec<String> = self.broken.clone().into_iter().collect();
@@ -132,7 +148,9 @@ mod tests {
     use super::*;
     use crate::lab::bundling::testing::events;
     use crate::model::Scheme;
+    use crate::model::share::Share;
     use crate::wire::testing::record;
+    use crate::wire::{SCHEMA, Timeline};
 
     fn wrong(text: &str, record: &RunRecord) -> Vec<String> {
         Heard::read(&mut text.as_bytes()).unwrap().against(record)
@@ -168,6 +186,43 @@ mod tests {
         assert!(wrong(&more, &record)[0].contains("99000 rows, the phase 8880"), "{:?}", wrong(&more, &record));
         let cut = &said[..said.len() / 2];
         assert!(!wrong(cut, &record).is_empty());
+    }
+
+    #[test]
+    fn of_several_clients_the_record_is_what_they_said_together() {
+        let mut record = record(1, Scheme::Threads, 9_000.0);
+        record.cell.clients = 2;
+        let one = record.result().unwrap().clone();
+        let parts: Vec<RunResult> = Share::all(2)
+            .map(|share| {
+                let mut part = RunResult { verification: None, ..one.clone() };
+                part.job.share = share;
+                let line = Timeline::new(vec![220.0; 40], Some((0.0, 4.0)), None);
+                part.phases.iter_mut().for_each(|phase| phase.timeline = Some(line.clone()));
+                part
+            })
+            .collect();
+        let mut merged = wire::merge(parts.clone()).unwrap();
+        merged.verification = one.verification;
+        record.outcome = Outcome::Finished { result: Box::new(merged) };
+        let line = |seq: u64, client: usize, at: f64, event: Event| {
+            serde_json::to_string(&Line { schema: SCHEMA, seq, at, client: Some(client), event }).unwrap() + "\n"
+        };
+        let started = || Event::Started { program: "ingester test".into() };
+        let finished = |at: usize| Event::Finished { result: Box::new(parts[at].clone()) };
+        let first = line(0, 1, 0.5, started()) + &line(1, 2, 0.1, started());
+        let said = first.clone() + &line(2, 2, 4.0, finished(1)) + &line(3, 1, 4.5, finished(0));
+        assert_eq!(wrong(&said, &record), Vec::<String>::new());
+        let half = first.clone() + &line(2, 2, 4.0, finished(1));
+        assert!(wrong(&half, &record)[0].contains("1 results came"), "{:?}", wrong(&half, &record));
+        let back = first + &line(2, 2, 0.05, finished(1)) + &line(3, 1, 4.5, finished(0));
+        assert_eq!(wrong(&back, &record), ["line 2 is earlier than the one before"]);
+        if let Outcome::Finished { result } = &mut record.outcome {
+            result.acknowledged.lines += 1;
+        }
+        assert!(wrong(&said, &record)[0].contains("acknowledged.lines"), "{:?}", wrong(&said, &record));
+        record.outcome = Outcome::Failed { error: "client 1 of 2 is lost".into(), code: 1 };
+        assert_eq!(wrong(&half, &record), Vec::<String>::new());
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod tool;
 
 use super::thread;
 use crate::db;
-use crate::ingest::stats::{PhaseLog, merge_acknowledged};
+use crate::ingest::stats::PhaseLog;
 use crate::ingest::worker::{Context, Ended, Message};
 use crate::ingest::workload::Record;
 use crate::model::{Commit, Phase, Protocol, Scheme, Statement, Workload};
@@ -47,6 +47,9 @@ pub fn check(job: &Job) -> Result<()> {
     }
     if job.tls.is_some() {
         return refused(format!("{scheme} connects without encryption, as its figures are meant: leave `tls` off"));
+    }
+    if !job.share.is_whole() {
+        return refused(format!("{scheme} does all of a run's records: leave its share out"));
     }
     if !job.inject.is_none() {
         return refused(format!("{scheme} is a ceiling, which nothing is to slow down: leave `inject` out"));
@@ -94,7 +97,7 @@ async fn run(context: &Context) -> Result<Acknowledged> {
     };
     let data = if wanted { lines::acknowledged(&context.job, &lines, &done)? } else { Acknowledged::default() };
     let _ = context.hold.recv().await; // nothing is ever sent: it ends when the coordinator lets go
-    Ok(merge_acknowledged([geo, data]))
+    Ok(Acknowledged::together([geo, data]))
 }
 
 /// Says that every connection of the pool is open.

@@ -280,7 +280,7 @@ fn account(context: &Context, log: &Path, start: &Start, lines: &Lines, done: &m
             (records, rows) = (records + 1, rows + count);
             let log = &mut logs[client];
             log.first_taken.get_or_insert(start.steady);
-            log.rows_at(context.origin, start.steady + ended.saturating_sub(start.wall), count);
+            log.rows_at(context.origin(), start.steady + ended.saturating_sub(start.wall), count);
         }
     }
     context.live[0].records.store(records, Ordering::Relaxed);

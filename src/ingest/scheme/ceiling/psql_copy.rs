@@ -189,7 +189,7 @@ impl Psql {
                 let rows = block.lines.clone().map(|line| lines.rows(line)).sum();
                 context.live[worker].records.fetch_add(block.lines.len() as u64, Ordering::Relaxed);
                 context.live[worker].rows.fetch_add(rows, Ordering::Relaxed);
-                log.rows(context.origin, rows);
+                log.rows(context.origin(), rows);
                 copied.push(block.lines.clone());
                 room.add_permits(1);
             }

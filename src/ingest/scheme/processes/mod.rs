@@ -96,5 +96,5 @@ fn count(context: &Context, worker: usize, log: &mut PhaseLog, records: u64, row
     let live = &context.live[worker];
     live.rows.fetch_add(rows, Ordering::Relaxed);
     live.records.fetch_add(records, Ordering::Relaxed);
-    log.rows(context.origin, rows);
+    log.rows(context.origin(), rows);
 }

@@ -72,7 +72,10 @@ impl Pipe {
         // The parent reads, so what slows reading down is its own.
         let inject = Inject { read: Delay::default(), ..context.job.inject };
         let (child, resume, mark) = (true, false, context.mark(worker)); // what is there, the parent passes over
+        // The parent has dealt out records and begins phases; which keys a chunk stands for, a child has to know.
+        let (share, barrier) = (context.job.share, false);
         let job = Job { scheme, reader, inject, pool: 1, seconds: None, child, resume, mark, ..context.job.clone() };
+        let job = Job { share, barrier, ..job };
         pipe.write(serde_json::to_vec(&job)?).await?;
         Ok(pipe)
     }

@@ -113,7 +113,7 @@ mod tests {
         }
 
         fn say(&mut self, came: f64, seq: u64, at: f64, event: Event) -> Line {
-            self.0.hear(&Line { schema: SCHEMA, seq, at, event }, self.then(came))
+            self.0.hear(&Line { schema: SCHEMA, seq, at, client: None, event }, self.then(came))
         }
     }
 
