@@ -185,7 +185,7 @@ fn several_clients_share_each_run_and_one_that_dies_fails_its_own(stack: &Stack)
         }
         all.push(acknowledged.clone());
     }
-    assert_eq!(all.len(), 4, "three cells and a twin");
+    assert!(all.len() >= 4, "three cells and a twin, and any of them once more");
     assert!(all.iter().all(|one| *one == all[0]), "the same rows, whoever inserted them");
 }
 
