@@ -3,6 +3,7 @@
 use crate::analysis;
 use crate::model::link::LinkProfile;
 use crate::model::quantity::Rate;
+use crate::model::share::Share;
 use crate::model::{Commit, Part, Phase, Workload};
 use crate::wire::RunResult;
 use crate::wire::conditions::{Conditions, CpuCheck};
@@ -133,12 +134,12 @@ fn lost(result: &RunResult) -> Option<String> {
 /// Where something broke on purpose (not `whole`), a checkpoint and lost packets are its doing.
 fn conditions(found: &Conditions, whole: bool) -> Vec<String> {
     let mut reasons = Vec::new();
-    let several = !found.more_clients.is_empty();
-    for (client, check) in (1..).zip(found.clients()) {
-        let side = if several { format!("client {client}") } else { "client".to_owned() };
+    let of = found.clients().count();
+    for (share, check) in Share::all(of).zip(found.clients()) {
+        let side = if share.is_whole() { "the client".to_owned() } else { share.to_string() };
         reasons.extend(limit(&side, check));
     }
-    reasons.extend(found.database.as_ref().and_then(|check| limit("database", check)));
+    reasons.extend(found.database.as_ref().and_then(|check| limit("the database", check)));
     reasons.extend(link(found, whole));
     for setting in found.settings.iter().filter(|setting| setting.asked != "system" && setting.asked != setting.found) {
         reasons.push(format!("{} was to be {}, but it was {}", setting.name, setting.asked, setting.found));
@@ -156,18 +157,18 @@ fn conditions(found: &Conditions, whole: bool) -> Vec<String> {
 fn limit(side: &str, check: &CpuCheck) -> Option<String> {
     let asked = check.asked;
     if check.engine != asked {
-        return Some(format!("the {side} was to have {asked} CPUs, the engine says {}", check.engine));
+        return Some(format!("{side} was to have {asked} CPUs, the engine says {}", check.engine));
     }
     if let Some(cgroup) = check.cgroup.filter(|cgroup| *cgroup != asked) {
-        return Some(format!("the {side} was to have {asked} CPUs, its control group says {cgroup}"));
+        return Some(format!("{side} was to have {asked} CPUs, its control group says {cgroup}"));
     }
     if check.cpuset != check.cpuset_asked {
         let (asked, found) = (&check.cpuset_asked, &check.cpuset);
-        return Some(format!("the {side} was to run on processors {asked}, its control group says {found}"));
+        return Some(format!("{side} was to run on processors {asked}, its control group says {found}"));
     }
     (!check.within_tolerance()).then(|| {
         let (measured, most) = (check.measured, CpuCheck::TOLERANCE * 100.0);
-        format!("the {side} was to have {asked} CPUs and got {measured:.3}: more than {most:.0} % off")
+        format!("{side} was to have {asked} CPUs and got {measured:.3}: more than {most:.0} % off")
     })
 }
 

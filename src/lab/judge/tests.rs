@@ -78,6 +78,13 @@ fn each_rule_has_its_sentence() {
         (|run| run.conditions.clock_jump = -3.0, "the clock jumped by -3.0 s"),
         (|run| run.conditions.client = Some(check("0.25", 0.30)), "the client was to have 0.25 CPUs and got 0.300"),
         (
+            |run| {
+                run.conditions.client = Some(check("0.25", 0.25));
+                run.conditions.more_clients = vec![check("0.25", 0.25), check("0.25", 0.30)];
+            },
+            "client 3 of 3 was to have 0.25 CPUs and got 0.300",
+        ),
+        (
             |run| run.conditions.database = Some(CpuCheck { engine: "1".parse().unwrap(), ..check("0.5", 0.5) }),
             "the engine says 1",
         ),
