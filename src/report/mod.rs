@@ -14,6 +14,7 @@ mod ceilings;
 mod chart;
 mod encrypted;
 mod export;
+mod external;
 mod faults;
 mod forecasts;
 mod hangs_on;

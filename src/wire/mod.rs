@@ -9,6 +9,7 @@ pub mod bounded;
 pub mod conditions;
 pub mod emulation;
 pub mod exit;
+pub mod external;
 pub mod fault;
 pub mod feed;
 pub mod forecast;

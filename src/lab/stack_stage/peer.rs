@@ -64,6 +64,7 @@ impl StackStage {
             run: 0,
             image: trial.image.to_owned(),
             network: self.network.clone(),
+            path: None,
             data: trial.data.clone(),
             limits: Limits::none(self.cores.count()),
             congestion: Congestion::System,
