@@ -52,7 +52,17 @@ pub async fn run(config: &RunConfig) -> Result<()> {
     let stop = Stop::on_signals()?;
     let wanted = Wanted::from(config)?;
     let stack = config.stack.connect().await?;
-    or_at_once(&stack, &stop, series(&stack, &wanted, &stop, config.screen)).await
+    let ended = or_at_once(&stack, &stop, series(&stack, &wanted, &stop, config.screen)).await;
+    ended.map_err(|error| match wanted.experiment.database {
+        Some(_) if stop.is_now() => left_outside(&error),
+        _ => error,
+    })
+}
+
+/// Who ends at once drops nothing on a server that is not the lab's.
+fn left_outside(error: &anyhow::Error) -> anyhow::Error {
+    let message = format!("{error:#}; the lab's schema on the external database stays: the next series there drops it");
+    Failure::new(Exit::Interrupted, message).into()
 }
 
 /// Work that a second Ctrl-C ends at once.

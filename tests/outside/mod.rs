@@ -2,7 +2,7 @@
 //! and one that may not. On this host's network, as if somebody had started it by hand.
 #![allow(dead_code)] // no test needs all of it
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,13 @@ fn docker(arguments: &[&str]) -> Output {
     Command::new("docker").args(arguments).stdin(Stdio::null()).output().expect("there is a docker command")
 }
 
+/// An address of this machine that containers reach it at: the one that packets to elsewhere leave from. None is sent.
+pub fn address() -> String {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.connect("198.51.100.1:9").expect("this machine has a way to elsewhere");
+    socket.local_addr().unwrap().ip().to_string()
+}
+
 fn said(output: Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -47,7 +54,7 @@ impl Server {
     /// Starts one and fills it.
     pub fn start() -> Self {
         let port = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
-        let address = said(docker(&["network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}"]));
+        let address = address();
         let image = std::env::var("INGEST_LAB_DB_IMAGE").unwrap_or_else(|_| "ingest-lab-db:local".into());
         let setting = format!("port={port}");
         let id = said(docker(&[
@@ -85,14 +92,6 @@ impl Server {
         format!("{}:{}", self.address, self.port)
     }
 
-    fn exec(&self, tool: &str, arguments: &[&str]) -> Output {
-        let port = self.port.to_string();
-        let mut all =
-            vec!["exec", "-e", "PGPASSWORD=secret", &self.id, tool, "-h", "127.0.0.1", "-p", &port, "-U", "ingest"];
-        all.extend(arguments);
-        docker(&all)
-    }
-
     fn try_psql(&self, database: &str, sql: &str) -> Output {
         // Commands like \c only come from a script.
         let script = format!(
@@ -107,18 +106,19 @@ impl Server {
         said(self.try_psql(database, sql))
     }
 
-    /// Everything there is outside the lab's schema: contents of every database, roles, and settings with where they come from.
+    /// Everything there is outside the lab's schema: contents of every database, roles, and settings with where they come
+    /// from.
     pub fn everything(&self) -> String {
-        let mut all: Vec<String> = ["app", "ingest", "postgres"]
-            .map(|database| said(self.exec("pg_dump", &["-d", database, "--exclude-schema=ingest_lab", "--create"])))
-            .into();
-        all.push(said(self.exec("pg_dumpall", &["--globals-only"])));
-        let settings = "SELECT name, setting, source, sourcefile FROM pg_settings ORDER BY name";
-        all.push(self.psql("app", settings));
-        all.push(self.psql("app", "SELECT * FROM pg_db_role_setting ORDER BY 1, 2"));
-        all.push(self.psql("app", "SELECT name, setting FROM pg_file_settings ORDER BY seqno"));
+        let script = format!(
+            "set -e; at='-h 127.0.0.1 -p {} -U ingest'; \
+             for name in app ingest postgres; do pg_dump $at -d $name --create --exclude-schema=ingest_lab; done; \
+             pg_dumpall $at --globals-only; \
+             psql $at -d app -Atc 'SELECT name, setting, source, sourcefile FROM pg_settings ORDER BY name' \
+             -c 'SELECT * FROM pg_db_role_setting ORDER BY 1, 2' -c 'SELECT name, setting FROM pg_file_settings ORDER BY seqno'",
+            self.port
+        );
+        let dumped = said(docker(&["exec", "-e", "PGPASSWORD=secret", &self.id, "sh", "-c", &script]));
         // A dump is guarded by a word that is new each time.
-        let dumped = all.join("\n");
         dumped.lines().filter(|line| !line.contains("restrict ")).collect::<Vec<_>>().join("\n")
     }
 }

@@ -14,6 +14,7 @@ pub use schema::{SCHEMA, State, capacity, drop_schema, lock, make, settle};
 pub use seen::{encryption, look, statements};
 
 use super::{Address, CONTROL};
+use crate::model::printable;
 use crate::wire::DbUrl;
 use crate::wire::exit::{Exit, Failure};
 use anyhow::{Context, Result};
@@ -92,7 +93,8 @@ fn told(error: &tokio_postgres::Error, url: &DbUrl, shown: &str) -> String {
 pub async fn inspect(client: &Client) -> Result<Found> {
     let asked = "SELECT current_setting('server_version_num')::int, current_setting('server_version')";
     let row = client.query_one(asked, &[]).await.context("ask for the server's version")?;
-    let (number, version): (i32, String) = (row.get(0), row.get(1));
+    // The server is a stranger: a terminal will show its words.
+    let (number, version): (i32, String) = (row.get(0), printable(row.get(1)).into_owned());
     if number < OLDEST {
         // What is asked next it may not know.
         let (reads_only, may_create, schema, unseen) = (false, false, State::Absent, Vec::new());

@@ -53,15 +53,15 @@ impl FromStr for Place {
             ));
         }
         let (host, port) = server.split_once(':').unwrap_or((server, "5432"));
+        let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        if host.is_empty() || !plain(host) {
+            return Err(format!("the database URL's host is no name and no IPv4 address: {LOOKS}"));
+        }
         let port = match port.parse() {
             Ok(0) | Err(_) => return Err(format!("the database URL's port is no number from 1 to 65535: {LOOKS}")),
             Ok(port) => port,
         };
-        let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
         let escaped = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-~%".contains(&byte));
-        if host.is_empty() || !plain(host) {
-            return Err(format!("the database URL's host is no name and no IPv4 address: {LOOKS}"));
-        }
         if !escaped(user) || !escaped(name) {
             return Err(format!("the database URL has letters that must be escaped (%20 for a space): {LOOKS}"));
         }
@@ -211,6 +211,7 @@ mod tests {
             ("postgres://me@/app", "host is no name"),
             ("postgres://me@a,b/app", "host is no name"),
             ("postgres://me@[::1]/app", "host is no name"),
+            ("postgres://me@[::1]:5432/app", "host is no name"),
             ("postgres://m e@db/app", "must be escaped"),
             ("postgres://me@localhost/app", "each container itself"),
             ("postgres://me@127.0.0.1/app", "each container itself"),
