@@ -84,6 +84,8 @@ down() {
   for id in $ids; do
     [ -n "$(docker inspect -f '{{index .Config.Labels "com.docker.compose.project"}}' "$id" 2>/dev/null)" ] || docker rm -fv "$id" >/dev/null 2>&1 || true
   done
+  # The network that leads to a database outside, where a lab that used one was killed.
+  each 'docker network rm' docker network ls -q --filter "label=ingest-lab.stack=$INGEST_LAB_PROJECT" --filter label=ingest-lab.outside
   # Every profile, so that it sees what was started by hand too.
   profiles=$profiles,publish compose down --remove-orphans "$@"
   # The lab's own volumes are not the compose project's.

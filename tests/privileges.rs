@@ -2,8 +2,10 @@
 //! containers, their logs or a series' files finds the database's password. Needs the project's images and an engine.
 #![allow(clippy::unwrap_used)] // in a test, a panic with its line is the message
 
+mod outside;
 mod stacks;
 
+use outside::{PASSWORD, Server};
 use serde_json::Value;
 use stacks::Stack;
 use std::collections::BTreeMap;
@@ -16,32 +18,52 @@ const COLUMNS: [&str; 7] =
     ["user", "capabilities", "root files", "new privileges", "mounts", "networks", "published ports"];
 
 /// What has to be seen; `data` and `socket` are there for a moment only, and are compared where they are caught.
-const AT_WORK: [&str; 8] = ["db", "db-tmpfs", "ingester", "lab", "link", "published", "responder", "watcher"];
+const AT_WORK: [&str; 9] =
+    ["db", "db-tmpfs", "ingester", "ingester (direct)", "lab", "link", "published", "responder", "watcher"];
 
 /// Both levels, so that a run's file shows what was measured.
 const EXPERIMENT: &str = "question = \"?\"\nseed = 1\nblocks = 1\nstop = { seconds = \"2s\", geo_records = 2000, lines = 2000 }\n\
-    [[cells]]\nscheme = [\"async\"]\nstatement = [\"row\"]\ncommit = [\"auto\"]\npool = [2]\ntls = [\"on\", \"off\"]\n";
+    [[cells]]\nscheme = [\"async\"]\nstatement = [\"row\"]\ncommit = [\"auto\"]\npool = [2]\ntls = [\"on\", \"off\"]\n\
+    link = [\"local\", \"direct\"]\n";
 
 /// How long all of it may take.
 const PATIENCE: Duration = Duration::from_secs(150);
+
+/// The same while the database is not the lab's.
+const OUTSIDE: [&str; 4] = ["ingester (outside)", "lab (outside)", "outer-link", "responder (outside)"];
 
 type Row = [String; COLUMNS.len()];
 
 #[test]
 fn every_container_may_do_what_security_md_says_and_none_shows_the_password() {
-    let promised = table();
     let stack = Stack::up();
     stack.script("publish");
     let password = stack.password();
     assert!(password.len() > 20, "a password to look for");
-    let mut lab = start_lab(&stack);
+    let found = watch(&stack, start_lab(&stack, "privileges", EXPERIMENT, &[]), &password);
+    require(&found, &AT_WORK);
+    encryption_was_what_was_asked_for(&stack);
+    // And once more on a database that is not the lab's.
+    let server = Server::start();
+    let outside = EXPERIMENT.replace("tls = [\"on\", \"off\"]", "tls = [\"off\"]");
+    let outside = outside.replace("[[cells]]", &format!("[database]\nurl = \"{}\"\n[[cells]]", server.url("loader")));
+    let found = watch(&stack, start_lab(&stack, "privileges-outside", &outside, &["--write"]), PASSWORD);
+    require(&found, &OUTSIDE);
+    for word in [password.as_str(), PASSWORD] {
+        no_file_holds(&stack.folder.path().join("results"), word);
+    }
+}
+
+/// Looks at every container while a lab works: it may do what the tables promise, and nothing shows the password.
+fn watch(stack: &Stack, mut lab: Child, password: &str) -> BTreeMap<String, Row> {
+    let promised = tables();
     let mut found: BTreeMap<String, Row> = BTreeMap::new();
     let deadline = Instant::now() + PATIENCE;
     while lab.try_wait().unwrap().is_none() {
         assert!(Instant::now() < deadline, "the series does not end");
         for id in stack.containers() {
             // One that went away in between has been seen, or will be another time.
-            if let Some((name, row)) = look(&stack, &id, &password) {
+            if let Some((name, row)) = look(stack, &id, password) {
                 assert_eq!(promised.get(&name), Some(&row), "SECURITY.md's row of {name} ({COLUMNS:?})");
                 found.insert(name, row);
             }
@@ -51,20 +73,29 @@ fn every_container_may_do_what_security_md_says_and_none_shows_the_password() {
     let output = lab.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
-    assert!(!said.contains(&password), "./lab says the password");
-    let missed: Vec<&str> = AT_WORK.into_iter().filter(|name| !found.contains_key(*name)).collect();
-    assert!(missed.is_empty(), "never seen: {missed:?}");
-    no_file_holds(&stack.folder.path().join("results"), &password);
-    encryption_was_what_was_asked_for(&stack);
+    assert!(!said.contains(password), "./lab says the password");
+    found
 }
 
-/// SECURITY.md's table: of each container what is compared.
-fn table() -> BTreeMap<String, Row> {
+fn require(found: &BTreeMap<String, Row>, wanted: &[&str]) {
+    let missed: Vec<&&str> = wanted.iter().filter(|name| !found.contains_key(**name)).collect();
+    assert!(missed.is_empty(), "never seen: {missed:?}");
+}
+
+/// SECURITY.md's tables, at home and outside: of each container what is compared.
+fn tables() -> BTreeMap<String, Row> {
+    let mut all = table("| container |");
+    all.extend(table("| container, outside |"));
+    all
+}
+
+/// The table with these first words.
+fn table(head: &str) -> BTreeMap<String, Row> {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("SECURITY.md")).unwrap();
     let cells = |line: &str| -> Vec<String> {
         line.trim().trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect()
     };
-    let mut lines = text.lines().skip_while(|line| !line.starts_with("| container"));
+    let mut lines = text.lines().skip_while(|line| !line.starts_with(head));
     let heads = cells(lines.next().expect("SECURITY.md has a table of containers"));
     assert_eq!(heads[2..], COLUMNS, "the columns");
     let rows: BTreeMap<String, Row> = lines
@@ -75,12 +106,11 @@ fn table() -> BTreeMap<String, Row> {
             (row[0].clone(), row[2..].to_vec().try_into().expect("as many cells as columns"))
         })
         .collect();
-    assert!(AT_WORK.iter().all(|name| rows.contains_key(*name)), "a row for each: {:?}", rows.keys());
     rows
 }
 
 /// `./lab` as a user runs it, in a copy of what it needs.
-fn start_lab(stack: &Stack) -> Child {
+fn start_lab(stack: &Stack, name: &str, experiment: &str, more: &[&str]) -> Child {
     let (root, folder) = (Path::new(env!("CARGO_MANIFEST_DIR")), stack.folder.path());
     let copied = Process::new("cp")
         .args(["-R", "lab", "docker", "experiments", "docker-compose.yml"])
@@ -88,9 +118,11 @@ fn start_lab(stack: &Stack) -> Child {
         .current_dir(root)
         .status();
     assert!(copied.unwrap().success());
-    std::fs::write(folder.join("privileges.toml"), EXPERIMENT).unwrap();
+    let file = format!("{name}.toml");
+    std::fs::write(folder.join(&file), experiment).unwrap();
     let mut lab = Process::new(folder.join("lab"));
-    stack.environment(&mut lab).args(["run", "privileges.toml"]).current_dir(folder);
+    stack.environment(&mut lab).args(["run", &file]).args(more).current_dir(folder);
+    lab.env("INGEST_LAB_DATABASE_PASSWORD", PASSWORD); // nobody needs it at home, and nobody may see it there
     lab.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -107,6 +139,9 @@ fn look(stack: &Stack, id: &str, password: &str) -> Option<(String, Row)> {
     let mut all: Vec<Value> = serde_json::from_str(&inspected).ok()?;
     let seen = all.pop()?;
     let name = name(&seen["Config"]["Labels"]);
+    if name == "outer-link" && seen["State"]["Status"] == "created" {
+        return None; // it is just being put on its second network
+    }
     let (logs, processes) = (ask(&["logs", id]), ask(&["top", id, "-eo", "uid,args"]));
     for (what, text) in [("docker inspect", Some(inspected)), ("its log", logs), ("an argument", processes)] {
         assert!(!text.is_some_and(|text| text.contains(password)), "{name}: {what} shows the password");
@@ -131,12 +166,15 @@ fn look(stack: &Stack, id: &str, password: &str) -> Option<(String, Row)> {
         networks(stack, &seen),
         ports(host),
     ];
-    Some((name, row))
+    // What is at home beside another network is another row where that one leads out.
+    let moved = row[5].contains("outside") && ["lab", "responder"].contains(&name.as_str());
+    Some((if moved { format!("{name} (outside)") } else { name }, row))
 }
 
 fn name(labels: &Value) -> String {
     let word = |key: &str| labels[key].as_str().map(str::to_owned);
-    let made = labels["ingest-lab.run"].as_str().map(|_| "ingester".to_owned());
+    let path = word("ingest-lab.path").map_or_else(String::new, |path| format!(" ({path})"));
+    let made = labels["ingest-lab.run"].as_str().map(|_| format!("ingester{path}"));
     let role = word("ingest-lab.role").map(|role| if role == "cli" { "lab".into() } else { role });
     made.or_else(|| word("ingest-lab.helper"))
         .or(role)

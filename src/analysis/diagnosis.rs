@@ -12,7 +12,7 @@ use super::evidence::allowed;
 use super::limit::Limit;
 use super::scatter::Scatters;
 use super::verdict::Bound;
-use crate::model::cell::{CONTROL, Cell, LOCAL};
+use crate::model::cell::{CONTROL, Cell, DIRECT, LOCAL};
 use crate::model::{Factor, Part, Switch};
 
 /// From this elasticity on the rate hangs on a resource most of all.
@@ -99,9 +99,9 @@ fn influence(
         return None;
     }
     // A way through the emulator is compared with one through the emulator.
-    let control = |cell: &&CellRuns<'_>| Cell { link: LOCAL.into(), ..cell.cell.clone() } == *base.cell;
+    let control = |cell: &&CellRuns<'_>| Cell { link: base.cell.link.clone(), ..cell.cell.clone() } == *base.cell;
     let against = match factor {
-        Factor::Link if base.cell.link == LOCAL => {
+        Factor::Link if [LOCAL, DIRECT].contains(&base.cell.link.as_str()) => {
             cells.iter().filter(|cell| cell.cell.link == CONTROL).find(control).unwrap_or(base)
         }
         _ => base,

@@ -73,7 +73,9 @@ pub fn evidence(record: &RunRecord) -> Option<Evidence> {
     let interpreter_lock = record.result()?.interpreter_lock;
     let looks =
         window.map(|window| looks(record, window)).filter(|looks| looks.len() >= LEAST_LOOKS).unwrap_or_default();
-    let asleep = |doing: &[Doing]| fraction(&looks, doing);
+    // Of a server that is not the lab's there is PostgreSQL's word alone, which is no evidence of what a backend waits for.
+    let hidden = conditions.external.is_some();
+    let asleep = |doing: &[Doing]| fraction(&looks, doing).filter(|_| !hidden);
     // What the machine underneath took is nobody's to use; a quota of less than what is left is not touched by it.
     let left = 1.0 - stolen_in(&looks).unwrap_or(0.0);
     let share = |used: &[&[Used]], checks: &[&CpuCheck]| {
@@ -102,6 +104,8 @@ pub fn evidence(record: &RunRecord) -> Option<Evidence> {
         io: asleep(&[Doing::Wal, Doing::Io]),
         locks: asleep(&[Doing::Lock]),
         records: metrics.and_then(waiting_for_records),
+        hidden,
+        said: fraction(&looks, &[Doing::Wal, Doing::Io, Doing::Lock]).filter(|_| hidden),
     })
 }
 

@@ -14,7 +14,7 @@ use super::evidence::shares_processors;
 use super::queueing::{Station, delay_for, throughput};
 use super::student::two_sided;
 use super::summary::Summary;
-use crate::model::cell::Cell;
+use crate::model::cell::{Cell, DIRECT};
 use crate::model::{Factor, Part, Phase, Placement, Scheme, Workload};
 use crate::wire::forecast::Forecast;
 use crate::wire::record::RunRecord;
@@ -32,7 +32,7 @@ const FAR: f64 = 4.0;
 pub struct Ahead<'a> {
     /// Which.
     pub cell: &'a Cell,
-    /// The round trip its link is asked to have, seconds.
+    /// The round trip its link is asked to have, seconds; of the way past the link (`direct`) what was measured.
     pub rtt: f64,
     /// Processors of the machine.
     pub processors: usize,
@@ -173,9 +173,12 @@ impl<'a> Target<'a> {
     fn of(ahead: Ahead<'a>, known: &[Known<'_>]) -> Self {
         let Ahead { cell, rtt, processors: machine } = ahead;
         // What the path takes by itself; where nothing is delayed it has no emulator in it.
-        let alike = |one: &&Known<'_>| (one.asked > 0.0) == (rtt > 0.0);
-        let own =
-            Summary::of(known.iter().filter(alike).map(|one| one.demand.rtt - one.asked)).map_or(0.0, |own| own.median);
+        let alike = |one: &&Known<'_>| one.cell.link != DIRECT && (one.asked > 0.0) == (rtt > 0.0);
+        let own = match cell.link.as_str() {
+            DIRECT => 0.0, // what was measured has it
+            _ => Summary::of(known.iter().filter(alike).map(|one| one.demand.rtt - one.asked))
+                .map_or(0.0, |own| own.median),
+        };
         let placed = known.iter().find(|one| one.cell.placement == cell.placement).map(|one| one.processors);
         let machine = machine.max(1) as f64;
         let each = if cell.placement == Placement::Pinned { (machine / 2.0).max(1.0) } else { machine };

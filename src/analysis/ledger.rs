@@ -13,6 +13,9 @@ pub type Share = (&'static str, f64);
 /// What the states leave of the time; below zero where they overlap.
 pub const UNEXPLAINED: &str = "unexplained";
 
+/// Backends that wait for nothing, where only PostgreSQL's word is known: on a CPU, or ready for one.
+pub const NO_WAIT: &str = "no wait (by PostgreSQL's word)";
+
 /// Both sides of a cell, each the mean of its valid runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ledgers {
@@ -66,6 +69,23 @@ fn workers(run: &RunRecord) -> Option<Vec<Share>> {
     })
 }
 
+/// What PostgreSQL says alone, of a server that nobody looks into: who waits for nothing is on a CPU, or ready; who
+/// is said to wait may be ready, too.
+fn by_word(all: f64, seen: &dyn Fn(Doing) -> f64) -> Option<Vec<Share>> {
+    (all > 0.0).then(|| {
+        let states = [
+            (NO_WAIT, Doing::Runnable),
+            ("WAL", Doing::Wal),
+            ("files", Doing::Io),
+            ("locks", Doing::Lock),
+            ("waiting for the client", Doing::Client),
+        ];
+        let mut shares: Vec<Share> = states.into_iter().map(|(name, doing)| (name, seen(doing) / all)).collect();
+        shares.push((UNEXPLAINED, seen(Doing::Other) / all));
+        shares
+    })
+}
+
 /// CPU and run queue are the kernel's account of each process; the rest is how often a backend was seen asleep for it.
 /// The two are measured apart from each other: what is missing to the whole, or too much, is shown.
 fn backends(run: &RunRecord) -> Option<Vec<Share>> {
@@ -76,6 +96,9 @@ fn backends(run: &RunRecord) -> Option<Vec<Share>> {
         backends.filter(|one| one.doing == doing).map(|one| f64::from(one.count)).sum()
     };
     let all: f64 = looks.iter().flat_map(|look| &look.backends).map(|one| f64::from(one.count)).sum();
+    if run.conditions.external.is_some() {
+        return by_word(all, &seen);
+    }
     let every = &run.conditions.observed.as_ref()?.looks;
     let account = |of: &dyn Fn(&crate::wire::watched::Look) -> f64| {
         let points: Vec<(f64, f64)> = every.iter().map(|look| (look.accounted, of(look))).collect();

@@ -10,9 +10,9 @@ const AGREE: f64 = 2.0 / 3.0;
 /// How sure a verdict is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confidence {
-    /// Six runs or more, and all agree.
+    /// Six runs or more, all agree, and nothing that may bound them was hidden.
     High,
-    /// Two thirds of the runs agree, or there are fewer than six.
+    /// Two thirds of the runs agree, or there are fewer than six, or something was hidden.
     Some,
     /// The runs disagree.
     None,
@@ -57,7 +57,8 @@ impl Limit {
             let (bound, why) = (Bound::Undetermined, format!("runs point to {}", camps.join(" and to ")));
             return Some(Self { bound, agree, runs, confidence: Confidence::None, why });
         }
-        let confidence = if agree == runs && runs >= LEAST_PAIRS { Confidence::High } else { Confidence::Some };
+        let confidence =
+            if agree == runs && runs >= LEAST_PAIRS && !first.less_sure { Confidence::High } else { Confidence::Some };
         Some(Self { bound: first.bound, agree, runs, confidence, why: first.why.clone() })
     }
 }
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     fn say(bounds: &[Bound]) -> Option<Limit> {
-        let one = |bound: &Bound| Verdict { bound: *bound, of: vec![*bound], why: bound.to_string() };
+        let one = |bound: &Bound| Verdict { bound: *bound, of: vec![*bound], why: bound.to_string(), less_sure: false };
         Limit::together(&bounds.iter().map(one).collect::<Vec<_>>())
     }
 
@@ -82,5 +83,7 @@ mod tests {
         assert_eq!((split.bound, split.confidence), (Bound::Undetermined, Confidence::None));
         assert_eq!(split.why, "runs point to database CPU and to round trips");
         assert_eq!(say(&[]), None);
+        let hidden = Verdict { bound: RoundTrips, of: vec![RoundTrips], why: String::new(), less_sure: true };
+        assert_eq!(Limit::together(&vec![hidden; 6]).unwrap().confidence, Confidence::Some);
     }
 }

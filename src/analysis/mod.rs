@@ -38,7 +38,7 @@ pub use diagnosis::{Diagnosis, Influence};
 pub use evidence::{LEAST_LOOKS, Window, evidence, looks, round_trips, rounds_on_the_link, stolen};
 pub use faults::{Amiss, FaultRuns};
 pub use forecast::{Ahead, forecast};
-pub use ledger::{Ledgers, Share, UNEXPLAINED};
+pub use ledger::{Ledgers, NO_WAIT, Share, UNEXPLAINED};
 pub use limit::{Confidence, Limit};
 pub use outage::{BACK, outage};
 pub use ratio::{LEAST_PAIRS, Ratio};

@@ -105,6 +105,11 @@ pub struct Evidence {
     pub locks: Option<f64>,
     /// Worker time asleep until there is a record.
     pub records: Option<f64>,
+    /// The database's processors cannot be seen: it is somebody else's server.
+    pub hidden: bool,
+    /// Backends that PostgreSQL says wait for WAL, files or each other, of all it was asked about, where nothing but its
+    /// word is known: processes that were woken and wait for a processor still count among them.
+    pub said: Option<f64>,
 }
 
 /// What bounds a run, and why.
@@ -116,10 +121,30 @@ pub struct Verdict {
     pub of: Vec<Bound>,
     /// The evidence, in one sentence.
     pub why: String,
+    /// Something that may bound it could not be seen.
+    pub less_sure: bool,
 }
 
-/// Tells what bounds a run.
+/// Tells what bounds a run. Where the database's processors are hidden that is said, and nothing that they may be behind
+/// is claimed.
 pub fn verdict(evidence: &Evidence) -> Verdict {
+    let mut told = of_seen(evidence);
+    if evidence.hidden {
+        told.less_sure = true;
+        told.why.push_str("; the server's processors could not be seen, so it may be database CPU as well");
+        if let Some(said) = evidence.said.filter(|said| *said >= MOST_OF_IT) {
+            let percent = said * 100.0;
+            let words = format!(
+                ": PostgreSQL says that backends wait for WAL, files or each other in {percent:.0} % of all looks, as it \
+                 also does where they wait for a processor"
+            );
+            told.why.push_str(&words);
+        }
+    }
+    told
+}
+
+fn of_seen(evidence: &Evidence) -> Verdict {
     let used_up = used_up(evidence);
     if !used_up.is_empty() {
         return of(&used_up, evidence);
@@ -135,7 +160,8 @@ pub fn verdict(evidence: &Evidence) -> Verdict {
     .collect();
     let most = waits.iter().map(|(_, share)| *share).fold(0.0, f64::max);
     if most < MOST_OF_IT {
-        return Verdict { bound: Bound::Undetermined, of: Vec::new(), why: nothing(evidence, &waits) };
+        let why = nothing(evidence, &waits);
+        return Verdict { bound: Bound::Undetermined, of: Vec::new(), why, less_sure: false };
     }
     let as_much: Vec<(Bound, f64)> = waits.into_iter().filter(|(_, share)| *share >= AS_MUCH * most).collect();
     of(&as_much, evidence)
@@ -168,7 +194,7 @@ fn of(found: &[(Bound, f64)], evidence: &Evidence) -> Verdict {
         [one] => *one,
         _ => Bound::Mixed,
     };
-    Verdict { bound, of: bounds, why: words.join("; ") }
+    Verdict { bound, of: bounds, why: words.join("; "), less_sure: false }
 }
 
 fn said(bound: Bound, share: f64, evidence: &Evidence) -> String {
@@ -280,6 +306,19 @@ mod tests {
         let busy = Evidence { client_cpu: Some(0.4), database_cpu: Some(0.55), host_cpu: Some(0.99), ..idle() };
         assert_eq!(verdict(&busy).bound, Bound::Undetermined, "not shared: somebody else's work");
         assert_eq!(verdict(&Evidence { shared: true, ..busy }).bound, Bound::HostCpu);
+    }
+
+    #[test]
+    fn where_the_server_s_processors_are_hidden_every_verdict_says_so_and_none_is_what_they_may_be_behind() {
+        let hidden = Evidence { database_cpu: None, io: None, locks: None, hidden: true, ..idle() };
+        let far = verdict(&Evidence { way: Some(0.9), ..hidden });
+        assert!(far.bound == Bound::RoundTrips && far.less_sure, "{far:?}");
+        assert!(far.why.ends_with("so it may be database CPU as well"), "{}", far.why);
+        // As PostgreSQL says of a database that is short of processors.
+        let busy = verdict(&Evidence { said: Some(0.7), ..hidden });
+        assert!(busy.bound == Bound::Undetermined && busy.less_sure, "{busy:?}");
+        assert!(busy.why.contains("could not be seen") && busy.why.contains("70 % of all looks"), "{}", busy.why);
+        assert!(!verdict(&Evidence { way: Some(0.9), ..idle() }).less_sure);
     }
 
     #[test]

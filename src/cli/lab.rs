@@ -88,6 +88,9 @@ struct Run {
     /// Run it even if it takes many hours
     #[arg(long)]
     yes: bool,
+    /// Write to the database outside (--database) without asking: into a schema of the lab's own, which goes again
+    #[arg(long)]
+    write: bool,
 }
 
 #[derive(Debug, Args)]
@@ -207,6 +210,9 @@ struct Experiment {
     /// Placements instead of the experiment's
     #[arg(long, value_delimiter = ',', value_name = "PLACEMENT,…", value_parser = word(Placement::ALL, Placement::summary))]
     placement: Vec<Placement>,
+    /// A PostgreSQL that isn't the lab's: postgres://user@host:port/database; its password in INGEST_LAB_DATABASE_PASSWORD
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
     /// What makes the link slow [default: the best that works here]
     #[arg(long, value_name = "BACKEND", value_parser = word(Backend::ALL, Backend::summary))]
     backend: Option<Backend>,
@@ -256,7 +262,15 @@ async fn run(cli: Cli) -> Result<()> {
 impl Run {
     fn config(self, stack: StackConfig) -> RunConfig {
         let (experiment, overrides) = self.experiment.config();
-        RunConfig { stack, experiment, overrides, resume: self.resume, yes: self.yes, screen: screen() }
+        RunConfig {
+            stack,
+            experiment,
+            overrides,
+            resume: self.resume,
+            yes: self.yes,
+            write: self.write,
+            screen: screen(),
+        }
     }
 }
 
@@ -317,6 +331,7 @@ impl Experiment {
             client_cpus: self.client_cpus,
             db_cpus: self.db_cpus,
             placement: self.placement,
+            database: self.database,
             backend: self.backend,
             seconds: self.seconds,
             lines: self.limit_lines,

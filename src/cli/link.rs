@@ -2,7 +2,7 @@
 
 use super::probe::ProbeArgs;
 use super::words::word;
-use crate::link::{self, probe, respond};
+use crate::link::{self, respond};
 use crate::model::link::LinkProfile;
 use crate::model::profiles::Profiles;
 use crate::model::{Backend, LinkFault};
@@ -111,10 +111,7 @@ pub fn main() -> Result<Exit> {
             println!("{READY}");
             respond::respond(&listener).map(|()| Exit::Ok)
         }
-        Verb::Probe(probe) => {
-            let measured = probe::measure(&probe.config()?)?;
-            print(&measured).map(|()| Exit::Ok)
-        }
+        Verb::Probe(probe) => print(&probe.measured()?).map(|()| Exit::Ok),
         verb => super::block_on(async { run(verb).await.map(|()| Exit::Ok) }),
     }
 }

@@ -1,9 +1,10 @@
 //! The flags of a measurement through the link: the same for `link probe` and for the ingester's.
 
-use crate::link::probe::{ProbeConfig, RateProbe};
+use crate::link::probe::{self, ProbeConfig, RateProbe};
 use crate::wire::exit::{Exit, Failure};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
+use serde_json::Value;
 use std::time::Duration;
 
 #[derive(Debug, Args)]
@@ -14,6 +15,9 @@ pub(super) struct ProbeArgs {
     /// How many connections to open, and how many exchanges
     #[arg(long, value_name = "N", default_value_t = 100)]
     exchanges: usize,
+    /// Only open connections: of a server that is no responder
+    #[arg(long, conflicts_with = "rate_seconds")]
+    handshakes: bool,
     /// Also measure each direction's rate for so long
     #[arg(long, value_name = "S")]
     rate_seconds: Option<f64>,
@@ -23,7 +27,18 @@ pub(super) struct ProbeArgs {
 }
 
 impl ProbeArgs {
-    pub(super) fn config(self) -> Result<ProbeConfig> {
+    /// Measures, and says what was found.
+    pub(super) fn measured(self) -> Result<Value> {
+        let handshakes = self.handshakes;
+        let config = self.config()?;
+        let found = match handshakes {
+            true => serde_json::to_value(probe::handshakes(&config.target, config.exchanges)?),
+            false => serde_json::to_value(probe::measure(&config)?),
+        };
+        found.context("write what was found")
+    }
+
+    fn config(self) -> Result<ProbeConfig> {
         let seconds = |what: &str, value: f64| {
             Duration::try_from_secs_f64(value)
                 .map_err(|_| Failure::new(Exit::Usage, format!("{what} is {value}: give seconds")))

@@ -2,7 +2,7 @@
 
 use crate::wire::watched::Encryption;
 use anyhow::{Context, Result};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
 /// Client connections by what they are encrypted with, the lab's own and those from the database's own host left out.
 const CONNECTIONS: &str = "SELECT ssl, coalesce(version, ''), coalesce(cipher, ''), count(*)::int \
@@ -13,8 +13,13 @@ const CONNECTIONS: &str = "SELECT ssl, coalesce(version, ''), coalesce(cipher, '
 /// What connections there are right now.
 pub async fn encryption(client: &Client) -> Result<Encryption> {
     let rows = client.query(CONNECTIONS, &[&super::CONTROL]).await.context("ask what is encrypted")?;
+    Ok(counted(&rows))
+}
+
+/// Of rows that say whether, by which protocol and cipher, and how many.
+pub(super) fn counted(rows: &[Row]) -> Encryption {
     let mut seen = Encryption::default();
-    for row in &rows {
+    for row in rows {
         let count = u32::try_from(row.get::<_, i32>(3)).unwrap_or(0);
         if !row.get::<_, bool>(0) {
             seen.plain += count;
@@ -25,5 +30,5 @@ pub async fn encryption(client: &Client) -> Result<Encryption> {
         }
         seen.encrypted += count;
     }
-    Ok(seen)
+    seen
 }

@@ -5,6 +5,7 @@ mod address;
 pub mod command;
 mod cure;
 mod encryption;
+pub mod external;
 pub mod geo;
 mod node;
 pub mod numeric;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 /// The tables of an ingest, children first, so that a drop in this order never meets a foreign key.
-const TABLES: [&str; 5] = ["data_element", "dictionary_item", "matrix", "geo_record", "progress"];
+pub(super) const TABLES: [&str; 5] = ["data_element", "dictionary_item", "matrix", "geo_record", "progress"];
 
 /// Where the lines of a ceiling wait while it runs: one that was killed leaves it behind.
 pub const REPLAY: &str = "ingest_lab_replay";
@@ -25,7 +25,7 @@ const LOCK_FREED: (u32, Duration) = (20, Duration::from_millis(100));
 const COUNTED: (u32, Duration) = (100, Duration::from_millis(10));
 
 /// Taken for as long as a lab uses a stack; the number is arbitrary, "ingest" in ASCII.
-const LOCK_KEY: i64 = 0x69_6e_67_65_73_74;
+pub(super) const LOCK_KEY: i64 = 0x69_6e_67_65_73_74;
 
 /// Drops the lab's tables, creates them anew, loads the dictionary and fills `node`, in one transaction.
 /// Returns (matrices, items) loaded.
@@ -95,7 +95,7 @@ pub async fn settle(client: &Client) -> Result<Settled> {
 }
 
 /// One statement each: VACUUM refuses to run beside others.
-async fn vacuum(client: &Client, tables: &[&str]) -> Result<()> {
+pub(super) async fn vacuum(client: &Client, tables: &[&str]) -> Result<()> {
     for table in tables {
         client.batch_execute(&format!("VACUUM ANALYZE {table}")).await.with_context(|| format!("vacuum {table}"))?;
     }

@@ -39,8 +39,10 @@ pub struct RunSpec {
     pub client: Option<usize>,
     /// The image, by name or id: a Python peer's or anybody's works the same.
     pub image: String,
-    /// The network it finds the link on.
+    /// The network it finds the link on; where its path leads past that, the network of this path.
     pub network: Network,
+    /// Which path it is on, for the label; none beside the link.
+    pub path: Option<&'static str>,
     /// The data it reads, mounted read-only.
     pub data: DataVolume,
     /// What it may use of the processors.
@@ -241,6 +243,7 @@ fn container(stack: &Stack, spec: &RunSpec) -> ContainerCreateBody {
         (label::RUN, spec.run.to_string()),
     ];
     labels.extend(spec.client.map(|client| (label::CLIENT, client.to_string())));
+    labels.extend(spec.path.map(|path| (label::PATH, path.to_owned())));
     let files = ResourcesUlimits { name: Some("nofile".into()), soft: Some(OPEN_FILES), hard: Some(OPEN_FILES) };
     let mut host = HostConfig {
         network_mode: Some(spec.network.id.clone()),

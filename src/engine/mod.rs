@@ -16,6 +16,7 @@ mod ingester;
 mod limits;
 mod listen;
 mod memory;
+mod outside;
 mod power;
 mod responder;
 mod saved;
@@ -29,6 +30,7 @@ pub use data::{DataSet, DataVolume};
 pub use ingester::{GRACE, Left, Overdue, RunSpec, Waiting};
 pub use limits::{Held, Limits};
 pub use listen::{Hearer, Said};
+pub use outside::OUTER;
 pub use power::Standing;
 pub use responder::Responder;
 pub(crate) use saved::names as names_in;
@@ -63,8 +65,12 @@ pub mod label {
     pub const RUN: &str = "ingest-lab.run";
     /// On an ingester container that shares its run with others: which of them it is, from 1.
     pub const CLIENT: &str = "ingest-lab.client";
+    /// On an ingester container that is not beside the link: `direct`, or `outside` on the way to an external server.
+    pub const PATH: &str = "ingest-lab.path";
     /// On a container that helps the lab, as to fill a volume or to measure the link: what it is for.
     pub const HELPER: &str = "ingest-lab.helper";
+    /// On the network that leads out of this machine, to a server that is not the lab's.
+    pub const OUTSIDE: &str = "ingest-lab.outside";
     /// On a data volume: the checksum of its files.
     pub const DATA: &str = "ingest-lab.data";
     /// On a data volume: the size of its files.

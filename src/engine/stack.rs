@@ -301,7 +301,7 @@ fn is_being_removed(error: &bollard::errors::Error) -> bool {
     matches!(error, bollard::errors::Error::DockerResponseServerError { status_code: 409, .. })
 }
 
-fn healthy(container: Container, seen: ContainerInspectResponse) -> Healthy {
+pub(super) fn healthy(container: Container, seen: ContainerInspectResponse) -> Healthy {
     let networks = seen.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
     let addresses = networks
         .into_values()

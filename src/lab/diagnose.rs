@@ -12,7 +12,7 @@ use super::stop::Stop;
 use super::{StackConfig, links};
 use crate::analysis::{Analysis, Demand};
 use crate::engine::Stack;
-use crate::model::cell::{CONTROL, Cell, LOCAL};
+use crate::model::cell::{CONTROL, Cell, DIRECT, LOCAL};
 use crate::model::inject::Inject;
 use crate::model::limits::Cpus;
 use crate::model::link::LinkProfile;
@@ -97,6 +97,7 @@ impl DiagnoseConfig {
             blocks,
             budget: None,
             backend: None,
+            database: None,
             stop: StopRule { seconds: Some(self.seconds), ..Default::default() },
             cells: cells.iter().map(CellSpan::of).collect(),
         };
@@ -124,7 +125,7 @@ fn steps(cell: &Cell, demand: &Demand) -> Result<Vec<Cell>> {
     add(&|changed| changed.client_cpus = client);
     add(&|changed| changed.db_cpus = database);
     let longer = longer(&cell.link, demand)?;
-    if cell.link == LOCAL {
+    if [LOCAL, DIRECT].contains(&cell.link.as_str()) {
         add(&|changed| changed.link = CONTROL.into());
     }
     add(&|changed| changed.link.clone_from(&longer));

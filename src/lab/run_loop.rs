@@ -93,7 +93,7 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
             // Not after the warm-up alone: it is colder than the others.
             if earlier == 0 && at > 1 && steps[at - 1].block < steps[at].block {
                 let (done, left) = steps.split_at_mut(at);
-                self.keep_to_budget(done, left, begun);
+                self.keep_to_budget(done, left, begun, &played.records);
             }
             let step = &steps[at];
             if is_done(&played.records, step) {
@@ -128,9 +128,9 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
     }
 
     /// Before each block: what is to come is made shorter where the budget would be overrun.
-    fn keep_to_budget(&mut self, done: &[Step], left: &mut [Step], begun: Instant) {
+    fn keep_to_budget(&mut self, done: &[Step], left: &mut [Step], begun: Instant, before: &[RunRecord]) {
         let used = begun.elapsed().as_secs_f64();
-        let rtt = |cell: &Cell| rtt(self.links, cell).unwrap_or(0.0);
+        let rtt = |cell: &Cell| rtt(self.links, cell, before).unwrap_or(0.0);
         if let Some(said) = self.budget.and_then(|budget| shorten(done, left, used, budget, &rtt)) {
             self.progress.say(&said);
         }
@@ -219,7 +219,7 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
         let Some(last) = before.last().filter(|_| step.part == Part::Cell && !before.iter().any(ran)) else {
             return Ok(None);
         };
-        let Some(rtt) = rtt(self.links, &step.cell) else { return Ok(None) };
+        let Some(rtt) = rtt(self.links, &step.cell, before) else { return Ok(None) };
         let processors = usize::try_from(last.conditions.engine.processors).unwrap_or(1);
         let forecast = analysis::forecast(before, Ahead { cell: &step.cell, rtt, processors });
         if let Some(forecast) = &forecast {
@@ -248,8 +248,8 @@ fn forget(steps: &[Step], step: &Step, records: &mut [RunRecord]) {
     for RunRecord { conditions, outcome, .. } in records {
         conditions.observed.iter_mut().for_each(|observed| observed.looks = Vec::new());
         if all_ran {
-            let Conditions { engine, client, database, .. } = std::mem::take(conditions);
-            *conditions = Conditions { engine, client, database, ..Conditions::default() };
+            let Conditions { engine, client, database, link_measured, way, .. } = std::mem::take(conditions);
+            *conditions = Conditions { engine, client, database, link_measured, way, ..Conditions::default() };
         }
         let Outcome::Finished { result } = outcome else { continue };
         result.acknowledged.items = Vec::new();
@@ -260,9 +260,15 @@ fn forget(steps: &[Step], step: &Step, records: &mut [RunRecord]) {
     }
 }
 
-/// The round trip that a cell's link is asked to have, seconds.
-fn rtt(links: &Profiles, cell: &Cell) -> Option<f64> {
-    Some(links.find(&cell.link).ok()?.rtt().nanos() as f64 / 1e9)
+/// The round trip that a cell's link is asked to have, seconds; where nothing is asked of it, what the last run on that
+/// way measured.
+fn rtt(links: &Profiles, cell: &Cell, before: &[RunRecord]) -> Option<f64> {
+    let asked = links.find(&cell.link).ok()?;
+    if !asked.is_direct() {
+        return Some(asked.rtt().nanos() as f64 / 1e9);
+    }
+    let measured = |record: &RunRecord| record.conditions.round_trip().filter(|_| record.cell.link == cell.link);
+    Some(before.iter().rev().find_map(measured)?.p50 as f64 / 1e9)
 }
 
 /// Whether a step's run was brought to its end: what was cut short is done again.

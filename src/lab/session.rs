@@ -5,7 +5,7 @@ use super::plan::{estimate, fit, plan};
 use super::progress::Progress;
 use super::replay::Replay;
 use super::run_loop::{Keep, Names, Played, Player};
-use super::stack_stage::StackStage;
+use super::stack_stage::{Leave, StackStage};
 use super::stage::Stage;
 use super::stop::Stop;
 use super::{PROGRAM, StackConfig, compare, data, links, reporting};
@@ -41,6 +41,8 @@ pub struct RunConfig {
     pub resume: Option<String>,
     /// Whether a series of many hours was confirmed.
     pub yes: bool,
+    /// Whether a database that is not the lab's may be written to without asking.
+    pub write: bool,
     /// What the first screen is shown on.
     pub screen: Screen,
 }
@@ -50,7 +52,17 @@ pub async fn run(config: &RunConfig) -> Result<()> {
     let stop = Stop::on_signals()?;
     let wanted = Wanted::from(config)?;
     let stack = config.stack.connect().await?;
-    or_at_once(&stack, &stop, series(&stack, &wanted, &stop, config.screen)).await
+    let ended = or_at_once(&stack, &stop, series(&stack, &wanted, &stop, config.screen)).await;
+    ended.map_err(|error| match wanted.experiment.database {
+        Some(_) if stop.is_now() => left_outside(&error),
+        _ => error,
+    })
+}
+
+/// Who ends at once drops nothing on a server that is not the lab's.
+fn left_outside(error: &anyhow::Error) -> anyhow::Error {
+    let message = format!("{error:#}; the lab's schema on the external database stays: the next series there drops it");
+    Failure::new(Exit::Interrupted, message).into()
 }
 
 /// Work that a second Ctrl-C ends at once.
@@ -85,15 +97,32 @@ pub(super) struct Wanted {
     results: PathBuf,
     /// The bundle that is run again, if one is.
     replay: Option<Replay>,
+    /// Who says that a database outside may be written to.
+    leave: Leave,
 }
 
 impl Wanted {
     /// A new series in a folder of `results`.
     pub(super) fn new(experiment: Experiment, results: &Path) -> Self {
-        Self { experiment, earlier: None, cut: Vec::new(), results: results.into(), replay: None }
+        Self {
+            experiment,
+            earlier: None,
+            cut: Vec::new(),
+            results: results.into(),
+            replay: None,
+            leave: Leave::default(),
+        }
     }
 
     fn from(config: &RunConfig) -> Result<Self> {
+        let wanted = Self::asked(config)?;
+        if let Some(database) = &wanted.experiment.database {
+            database.place().map_err(|error| Failure::new(Exit::Usage, error))?;
+        }
+        Ok(Self { leave: Leave { given: config.write }, ..wanted })
+    }
+
+    fn asked(config: &RunConfig) -> Result<Self> {
         if is_bundle(&config.experiment) {
             return Self::again(config);
         }
@@ -102,6 +131,7 @@ impl Wanted {
             let name = folder.runs()?.first().map_or_else(|| folder.name().to_owned(), |run| run.experiment.clone());
             let experiment = Experiment::parse(&name, &folder.experiment()?)
                 .map_err(|error| Failure::new(Exit::Usage, format!("the experiment of {series}: {error}")))?;
+            let experiment = again_at(experiment, &config.overrides)?;
             return Ok(Self { earlier: Some(folder), ..Self::new(experiment, Path::new(RESULTS)) });
         }
         let mut experiment = Experiment::load(&config.experiment)?.with(&config.overrides)?;
@@ -112,14 +142,27 @@ impl Wanted {
 
     /// A bundle's experiment, as it was run.
     fn again(config: &RunConfig) -> Result<Self> {
-        if config.resume.is_some() || config.overrides != Overrides::default() {
+        let Overrides { database, .. } = &config.overrides;
+        let other = Overrides { database: database.clone(), ..Overrides::default() };
+        if config.resume.is_some() || config.overrides != other {
             let message = "a bundle's experiment is run as it was, in a series of its own: leave out what changes it, and --resume";
             return Err(Failure::new(Exit::Usage, message).into());
         }
         let (replay, experiment) = Replay::open(Path::new(&config.experiment))?;
+        let experiment = again_at(experiment, &config.overrides)?;
         experiment.check_length(estimate(&experiment).seconds, config.yes)?;
         Ok(Self { replay: Some(replay), ..Self::new(experiment, Path::new(RESULTS)) })
     }
+}
+
+/// An experiment that was run before, on the database that the command line names now: results don't keep where it was.
+fn again_at(experiment: Experiment, overrides: &Overrides) -> Result<Experiment> {
+    let database = overrides.database.clone();
+    if database.is_some() && experiment.database.is_none() {
+        let message = "it ran on the lab's own database, and goes on there: leave out --database";
+        return Err(Failure::new(Exit::Usage, message).into());
+    }
+    Ok(experiment.with(&Overrides { database, ..Overrides::default() })?)
 }
 
 /// Plays a series and shows what came of it.
@@ -146,7 +189,7 @@ pub(super) async fn play(stack: &Stack, wanted: &Wanted, stop: &Stop) -> Result<
         stage = StackStage::take(stack.clone()) => stage?,
         () = stop.asked() => return Err(Failure::new(Exit::Interrupted, "interrupted before the first run").into()),
     };
-    let begun = begin(&mut stage, stack, wanted, &mut progress).await;
+    let begun = begin(&mut stage, stack, wanted, stop, &mut progress).await;
     let (mut folder, records) = match begun {
         Ok(begun) => begun,
         Err(error) => {
@@ -181,9 +224,13 @@ async fn begin(
     stage: &mut StackStage,
     stack: &Stack,
     wanted: &Wanted,
+    stop: &Stop,
     progress: &mut Progress,
 ) -> Result<(Folder, Vec<RunRecord>)> {
     let experiment = &wanted.experiment;
+    if let Some(database) = &experiment.database {
+        stage.go_outside(experiment, database, wanted.leave, stop).await?;
+    }
     experiment.check_capacity(&stage.capacity().await?)?;
     stage.use_backend(experiment).await?;
     stage.check_links(experiment).await?;
@@ -219,7 +266,7 @@ async fn begin(
 fn new_folder(wanted: &Wanted, setup: &Setup) -> Result<Folder> {
     let experiment = &wanted.experiment;
     let folder = Folder::create(&wanted.results, &experiment.name, &today()?)?;
-    folder.save_experiment(&toml::to_string(experiment).context("write the experiment")?)?;
+    folder.save_experiment(&toml::to_string(&experiment.kept()).context("write the experiment")?)?;
     folder.save_setup(setup)?;
     Ok(folder)
 }
@@ -251,6 +298,7 @@ async fn setup(stage: &StackStage) -> Result<Setup> {
         locks: locks.collect(),
         compose: stage.compose().await?,
         machine: conditions.machine,
+        server: conditions.external.map(|external| external.server),
         noise_floor: None,
         schema: SCHEMA,
         program: PROGRAM.into(),

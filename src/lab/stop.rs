@@ -53,6 +53,11 @@ impl Stop {
         *self.0.borrow() != Asked::Nothing
     }
 
+    /// Whether an end at once was asked for.
+    pub fn is_now(&self) -> bool {
+        *self.0.borrow() == Asked::Now
+    }
+
     /// Returns when an orderly end, or one at once, is asked for.
     pub fn asked(&self) -> impl Future<Output = ()> + use<> {
         self.reaches(Asked::Orderly)

@@ -6,6 +6,7 @@ use super::stack_stage::StackStage;
 use super::standing::Standing;
 use super::{StackConfig, links};
 use crate::engine::Stack;
+use crate::model::link::LinkProfile;
 use crate::model::{Scheme, Statement, Workload, printable, units};
 use crate::series::{Folder, RESULTS};
 use crate::wire::exit::{Exit, Failure};
@@ -40,7 +41,7 @@ pub async fn list(config: &StackConfig) -> Result<()> {
     Statement::ALL.iter().for_each(|kind| println!("  {:<14} {}", kind.word(), kind.summary()));
     println!("links");
     match links::profiles() {
-        Ok(profiles) => profiles.all().iter().for_each(|one| println!("  {:<14} {one}", one.name)),
+        Ok(profiles) => profiles.all().iter().for_each(|one| println!("  {:<14} {}", one.name, in_words(one))),
         Err(error) => println!("  ({})", printable(&error)),
     }
     println!("series in {RESULTS}/");
@@ -58,6 +59,11 @@ pub async fn list(config: &StackConfig) -> Result<()> {
     }
     running.iter().for_each(|one| println!("  {:<14} {}", one.what, one.status));
     Ok(())
+}
+
+/// What a link is to be; of the way past it that is only known when it is measured.
+fn in_words(link: &LinkProfile) -> String {
+    if link.is_direct() { "past the link, as it is: measured".into() } else { link.to_string() }
 }
 
 /// How far a series got.
@@ -90,6 +96,10 @@ pub async fn show_plan(config: &StackConfig, experiment: &str, overrides: &Overr
     let expected = estimate(&experiment);
     let runs = plan(&experiment).len();
     println!("{runs} runs, about {}; disk: up to {}", units::duration(expected.seconds), units::bytes(expected.disk));
+    if experiment.database.is_some() {
+        println!("on a database outside the lab, which is not asked before a run");
+        return Ok(());
+    }
     // Whether this stack can do it: only where it is up, and nobody uses it.
     let Ok(stack) = config.connect().await else { return Ok(()) };
     match StackStage::take_within(stack, Duration::ZERO).await {

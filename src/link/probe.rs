@@ -57,8 +57,7 @@ pub struct ProbeConfig {
 /// Measures a link.
 pub fn measure(config: &ProbeConfig) -> Result<LinkMeasured> {
     let target = &config.target;
-    let mut found = target.to_socket_addrs().with_context(|| format!("look up {target}"))?;
-    let address = found.next().with_context(|| format!("{target} has no address"))?;
+    let address = address_of(target)?;
     let connect = connects(address, config.exchanges).with_context(|| format!("connect to {target}"))?;
     let exchanges = exchanges(address, config.exchanges).with_context(|| format!("exchange with {target}"))?;
     let rate = |direction| {
@@ -71,6 +70,18 @@ pub fn measure(config: &ProbeConfig) -> Result<LinkMeasured> {
         up: rate(Direction::Up)?,
         down: rate(Direction::Down)?,
     })
+}
+
+/// Only opens connections to somebody else's server: how long its kernel takes to answer a handshake. It gets nothing to
+/// read.
+pub fn handshakes(target: &str, count: usize) -> Result<Quantiles> {
+    let connects = connects(address_of(target)?, count).with_context(|| format!("connect to {target}"))?;
+    quantiles(&connects).context("no connection was asked for")
+}
+
+fn address_of(target: &str) -> Result<SocketAddr> {
+    let mut found = target.to_socket_addrs().with_context(|| format!("look up {target}"))?;
+    found.next().with_context(|| format!("{target} has no address"))
 }
 
 /// Opens connections one after the other; nanoseconds each took.

@@ -13,6 +13,9 @@ use std::str::FromStr;
 /// The link that adds nothing: the control.
 pub const LOCAL: &str = "local";
 
+/// The way past the link: nothing is asked of it, what it is like is measured.
+pub const DIRECT: &str = "direct";
+
 /// The link that leads through the emulator and adds nothing: what tells a distance from the emulator's own cost.
 pub const CONTROL: &str = "local-queued";
 

@@ -5,6 +5,7 @@
 //!          ◄── down: rate, delay ± jitter, loss ──
 //! ```
 
+use super::cell::DIRECT;
 use super::quantity::{Burst, Delay, Rate, Share};
 use super::{Distribution, nearest};
 use serde::{Deserialize, Serialize};
@@ -85,6 +86,15 @@ impl LinkProfile {
 
     /// Whether nothing at all is to be set.
     pub fn is_local(&self) -> bool {
+        !self.is_direct() && self.adds_nothing()
+    }
+
+    /// Whether it is no link at all but the way past it: nothing can be set there, and what it is like is measured.
+    pub fn is_direct(&self) -> bool {
+        self.name == DIRECT
+    }
+
+    fn adds_nothing(&self) -> bool {
         !self.queued && self.up.is_plain() && self.down.is_plain()
     }
 
@@ -93,8 +103,14 @@ impl LinkProfile {
         Delay::from_nanos(self.up.delay.nanos() + self.down.delay.nanos())
     }
 
-    /// What no text could say, and JSON can: a direction whose delay varies by more than itself.
+    /// What no text could say, and JSON can: a direction whose delay varies by more than itself; a way past the link
+    /// that the link is to make slow.
     pub fn check(&self) -> Result<(), String> {
+        if self.is_direct() && !self.adds_nothing() {
+            return Err(format!(
+                "{DIRECT} leads past the link, where nothing can be set: give these settings another name"
+            ));
+        }
         wide_enough(&self.up).and_then(|()| wide_enough(&self.down))
     }
 

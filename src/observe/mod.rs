@@ -78,7 +78,7 @@ async fn look(
         // A backend that is new is seen at the next look.
         let Some(state) = states.get(&pid) else { continue };
         let (kind, event): (&str, &str) = (row.get(1), row.get(2));
-        let doing = doing(*state, kind, event);
+        let doing = Doing::of(*state, kind, event);
         let wait = match (doing, kind) {
             (Doing::Runnable, _) | (_, "") => String::new(),
             _ => format!("{kind}:{event}"),
@@ -91,19 +91,6 @@ async fn look(
     look.machine = processes::machine();
     look.accounted = clock::seconds();
     Ok((look, (begun - at) + (clock::seconds() - answered)))
-}
-
-/// A sleeping process is asked what for. PostgreSQL's manual lists the events: table 28.4 ff., "Wait Events".
-fn doing(state: char, kind: &str, event: &str) -> Doing {
-    let is_wal = event.starts_with("Wal") || event.starts_with("WAL") || event == "SyncRep";
-    match (state, kind) {
-        ('R', _) => Doing::Runnable,
-        (_, "Client") => Doing::Client,
-        (_, "IO" | "LWLock" | "IPC") if is_wal => Doing::Wal,
-        (_, "IO" | "BufferIO") | ('D', _) => Doing::Io,
-        (_, "Lock" | "LWLock" | "BufferPin") => Doing::Lock,
-        _ => Doing::Other,
-    }
 }
 
 #[cfg(test)]
@@ -125,7 +112,7 @@ mod tests {
             ('S', "", "", Doing::Other),
             ('S', "Timeout", "PgSleep", Doing::Other),
         ] {
-            assert_eq!(doing(state, kind, event), expected, "{state} {kind}:{event}");
+            assert_eq!(Doing::of(state, kind, event), expected, "{state} {kind}:{event}");
         }
     }
 }

@@ -32,7 +32,10 @@ const COLUMNS: [Column; 32] = [
     ("data_seconds", |run| figure(Some(run.result()?.phase(Phase::Data)?.seconds))),
     ("client_cpu_us_per_row", |run| figure(table::cpu_a_row(run.result()?))),
     ("client_memory_bytes", |run| Some(run.result()?.peak_memory.to_string())),
-    ("rtt_asked_ms", |run| figure(Some(run.conditions.link_asked.as_ref()?.rtt().nanos() as f64 / 1e6))),
+    ("rtt_asked_ms", |run| {
+        let asked = run.conditions.link_asked.as_ref().filter(|asked| !asked.is_direct())?;
+        figure(Some(asked.rtt().nanos() as f64 / 1e6))
+    }),
     ("rtt_measured_p50_ms", |run| figure(Some(run.conditions.round_trip()?.p50 as f64 / 1e6))),
     ("rtt_measured_p99_ms", |run| figure(Some(run.conditions.round_trip()?.p99 as f64 / 1e6))),
     ("round_trips_per_row", |run| figure(round_trips(run))),

@@ -3,7 +3,7 @@
 use super::answer::{Answer, Line};
 use super::chart::{HATCHED, Side};
 use super::names::Names;
-use crate::analysis::{Analysis, CellRuns, Ledgers, Share, UNEXPLAINED};
+use crate::analysis::{Analysis, CellRuns, Ledgers, NO_WAIT, Share, UNEXPLAINED};
 use crate::model::units;
 
 /// What the ledgers answer.
@@ -35,8 +35,9 @@ const fn state(name: &'static str, short: &'static str, legend: &'static str, si
 }
 
 /// Every state of both ledgers, what nothing explains last. Waiting for the other side looks the same on both.
-const STATES: [State; 10] = [
+const STATES: [State; 11] = [
     state("on CPU", "CPU", "on CPU", '#', 0),
+    state(NO_WAIT, "no wait", "no wait event", 'o', 4),
     state("ready, no CPU", "ready", "ready, no CPU", '+', 1),
     state("waiting for the database", "database", "waiting for the other side", '=', 2),
     state("waiting for the client", "client", "waiting for the other side", '=', 2),

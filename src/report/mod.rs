@@ -15,6 +15,7 @@ mod chart;
 mod clients;
 mod encrypted;
 mod export;
+mod external;
 mod faults;
 mod forecasts;
 mod hangs_on;

@@ -8,6 +8,7 @@ use crate::model::cell::Cell;
 use crate::model::{Backend, Commit, Scheme, Statement, Workload};
 use crate::wire::PhaseResult;
 use crate::wire::emulation::Fidelity;
+use crate::wire::external::{External, Statements};
 use crate::wire::record::Outcome;
 use crate::wire::testing as wire;
 
@@ -335,6 +336,50 @@ fn what_weakens_a_series_is_on_its_first_screen() {
         assert!(text.contains("emulation by relay: bytes wait, not packets"), "{form}");
         assert!(text.contains("2 checkpoints began while it ran"), "{form}");
     }
+}
+
+#[test]
+fn the_way_past_the_link_is_told_as_measured_and_what_nobody_counted_as_not_seen() {
+    let mut records = quick();
+    for record in records.iter_mut().filter(|record| record.cell.link == "local") {
+        record.cell.link = "direct".into();
+        record.conditions.link = None;
+        record.conditions.link_asked.iter_mut().for_each(|asked| asked.name = "direct".into());
+        record.conditions.observed.iter_mut().for_each(|observed| observed.link_at_data = None);
+        record.conditions.link_measured.iter_mut().for_each(|found| found.up = Some(2_000_000_000));
+    }
+    let report = report(&records);
+    let words = report.terminal(WIDE).split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in
+        ["link direct past the link, measured 0.0", "jitter", "rate up 2,000 Mbit/s, down not measured", "not seen"]
+    {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+    assert!(report.csv().lines().any(|line| line.contains(",direct,") && line.contains(",,0.0")), "no RTT asked for");
+}
+
+#[test]
+fn a_database_that_is_not_the_lab_s_is_told_with_what_could_not_be_seen() {
+    let mut records = quick();
+    for record in &mut records {
+        let external = External {
+            unseen: vec!["its processors".into()],
+            statements: Some(Statements { calls: 1_000.0, seconds: 0.2 }),
+            ..Default::default()
+        };
+        (record.conditions.external, record.conditions.database) = (Some(external), None);
+        record.conditions.observed.iter_mut().for_each(|observed| observed.database.clear());
+    }
+    let words = report(&records).terminal(WIDE).split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "outside the lab, its settings as they are. Not seen: its processors",
+        "the server's processors could not be seen",
+        "200 us each of",
+        "o no wait event",
+    ] {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+    assert!(!words.contains("Database CPU") && !words.contains("Database I/O"), "{words}");
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Why believe it: what was asked for next to what was measured, and what nobody measured.
 
 use super::names::Names;
-use super::{encrypted, forecasts, held_back, in_progress, setup};
+use super::{encrypted, external, forecasts, held_back, in_progress, setup};
 use crate::analysis::{Analysis, CellRuns, Finding, LEAST_PAIRS, Limit, Summary};
+use crate::model::cell::DIRECT;
 use crate::model::{Backend, Factor, Part, Scheme, Workload, units};
 use crate::wire::conditions::{Conditions, CpuCheck};
 use crate::wire::emulation::Fidelity;
+use crate::wire::measured::{LinkMeasured, Quantiles};
 use crate::wire::record::RunRecord;
 use crate::wire::setup::Forwarding;
 use serde::Serialize;
@@ -38,7 +40,8 @@ pub fn facts(analysis: &Analysis<'_>, names: &Names) -> Vec<Fact> {
     };
     let mut facts = vec![counts(&runs), verification(&runs), noise(analysis, names)];
     facts.extend(links(analysis, names));
-    facts.extend(way(&last.conditions));
+    facts.extend(way(&runs));
+    facts.extend(external::facts(&runs));
     facts.extend(encrypted::fact_of(&runs));
     facts.extend(processors(&runs));
     facts.extend(held_back::facts(analysis, names));
@@ -114,6 +117,9 @@ fn link(rtt: u64, cells: &[&CellRuns<'_>], names: &Names) -> Option<Fact> {
         .filter_map(|found| found.link.as_ref())
         .flat_map(|link| [&link.emulation.up, &link.emulation.down]);
     let lost = ways.flatten().filter_map(|way| way.dropped_unasked).fold(0, u64::saturating_add);
+    if cells[0].cell.link == DIRECT {
+        return Some(fact(&format!("link {DIRECT}"), as_it_is(&conditions, p50, p99)));
+    }
     let asked = if rtt == 0 { "no delay".to_owned() } else { format!("{} ms", units::milliseconds(rtt as f64)) };
     let text = format!(
         "asked {asked}, measured {} ms ({}), p99 up to {} ms; {} lost unasked",
@@ -126,9 +132,29 @@ fn link(rtt: u64, cells: &[&CellRuns<'_>], names: &Names) -> Option<Fact> {
     Some(Fact { warning: lost > 0, ..fact(&format!("link {name}"), text) })
 }
 
+/// The way past the link: what was measured of it, which nobody asked for.
+fn as_it_is(conditions: &[&Conditions], p50: Summary, p99: u64) -> String {
+    let measured = || conditions.iter().filter_map(|found| found.link_measured);
+    let rate = |bits: &dyn Fn(LinkMeasured) -> Option<u64>| {
+        let rates = Summary::of(measured().filter_map(bits).map(|bits| bits as f64 / 1e6));
+        rates.map_or_else(|| "not measured".into(), |rate| format!("{} Mbit/s", units::number(rate.median)))
+    };
+    let jitter = Summary::of(conditions.iter().filter_map(|found| found.round_trip()).map(Quantiles::jitter));
+    format!(
+        "past the link, measured {} ms ({}), p99 up to {} ms, jitter {} ms (p99 beyond p50); one flow's rate up {}, down \
+         {}; packets and round trips on the way: not seen",
+        units::milliseconds(p50.median),
+        units::between((p50.least, p50.most), units::milliseconds),
+        units::milliseconds(p99 as f64),
+        jitter.map_or_else(|| "n/a".into(), |jitter| units::milliseconds(jitter.median)),
+        rate(&|found| found.up),
+        rate(&|found| found.down),
+    )
+}
+
 /// How the link forwards, and what makes it slow.
-fn way(found: &Conditions) -> Option<Fact> {
-    let link = found.link.as_ref()?;
+fn way(runs: &[&RunRecord]) -> Option<Fact> {
+    let link = runs.iter().rev().find_map(|run| run.conditions.link.as_ref())?;
     let emulation = &link.emulation;
     let text = format!("forwarding by {}, emulation by {}", link.forwarding, emulation.backend);
     let caveat = match (emulation.fidelity, link.forwarding, emulation.backend) {

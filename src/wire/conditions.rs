@@ -1,5 +1,6 @@
 //! The conditions a run ran under: what was asked for next to what was found, and what preparing it took.
 
+use super::external::External;
 use super::fault::FaultSeen;
 use super::measured::{LinkMeasured, Quantiles};
 use super::setup::{EngineFacts, ImageFacts, LinkStatus, MachineFacts};
@@ -19,14 +20,22 @@ pub struct Conditions {
     pub machine: MachineFacts,
     /// The images that took part.
     pub images: Vec<ImageFacts>,
-    /// The way through the link: what was set, by what, and what it counted until the run's end.
+    /// The way through the link: what was set, by what, and what it counted until the run's end. None where the run's
+    /// rows went past it (`direct`): what the link counts was not seen.
     pub link: Option<LinkStatus>,
     /// What the link was asked to be.
     #[serde(default)]
     pub link_asked: Option<LinkProfile>,
-    /// What the link turned out to be, measured from the ingester's container just before the run.
+    /// What the link, or the way past it, turned out to be, measured from the ingester's container just before the run.
     #[serde(default)]
     pub link_measured: Option<LinkMeasured>,
+    /// The round trip to a server that is not the lab's, by handshakes with itself just before the run: the link's part
+    /// is in it. None where the database is the lab's, or where the link answers handshakes itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<Quantiles>,
+    /// The server, where it is not the lab's, and what could not be seen of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<External>,
     /// Checksum of the data files (see `ingest-lab.data` on the volume).
     pub data: String,
     /// The processors of the client's container, measured before its ingester began; of several clients the first one's.
@@ -70,9 +79,10 @@ impl Conditions {
         self.client.iter().chain(&self.more_clients)
     }
 
-    /// The round trip through the link, as an exchange found it.
+    /// The round trip to the database: as an exchange found it, or handshakes with a server where nothing of the lab's
+    /// answers.
     pub fn round_trip(&self) -> Option<Quantiles> {
-        Some(self.link_measured.as_ref()?.exchange)
+        self.way.or_else(|| Some(self.link_measured.as_ref()?.exchange))
     }
 }
 

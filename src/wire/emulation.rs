@@ -124,6 +124,9 @@ pub fn refusal(backend: Backend, profile: &LinkProfile) -> Option<String> {
     let jitters = [profile.up.jitter, profile.down.jitter];
     let reorders = jitters.iter().flatten().any(|jitter| !jitter.ordered);
     match backend {
+        _ if profile.is_direct() => {
+            Some("direct leads past the link: of the link itself ask for local, or for what it shall add".into())
+        }
         Backend::Relay if profile.loses() => Some(
             "relay copies the bytes of a connection, it cannot lose packets: use nfqueue or netem, or no loss".into(),
         ),

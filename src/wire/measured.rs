@@ -11,7 +11,7 @@ pub const READY: &str = "ready";
 pub const WINDOW: usize = 200_000;
 
 /// Measured from the client's side of the link, against `link respond` on the database's side.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkMeasured {
     /// Time to open a TCP connection: one round trip on a link, whatever the backend.
     pub connect: Quantiles,
@@ -42,4 +42,11 @@ pub struct Quantiles {
     pub p50: u64,
     /// 99 in 100 took no longer.
     pub p99: u64,
+}
+
+impl Quantiles {
+    /// How far the slow ones lie beyond the middle, nanoseconds.
+    pub fn jitter(self) -> f64 {
+        self.p99.saturating_sub(self.p50) as f64
+    }
 }

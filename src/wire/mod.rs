@@ -11,6 +11,7 @@ pub mod conditions;
 mod dburl;
 pub mod emulation;
 pub mod exit;
+pub mod external;
 pub mod fault;
 pub mod feed;
 pub mod forecast;

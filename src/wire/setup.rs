@@ -1,6 +1,7 @@
 //! What produced a run besides its configuration: the engine, the images, the way through the link.
 
 use super::emulation::Emulation;
+use super::external::Server;
 use crate::model::{Backend, LinkFault};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -178,6 +179,9 @@ pub struct Setup {
     /// The machine.
     #[serde(default)]
     pub machine: MachineFacts,
+    /// The database server, where it is not the lab's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<Server>,
     /// What two identical cells were seen to differ by, as a part of the rate: known at the series' end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise_floor: Option<f64>,
@@ -244,6 +248,8 @@ impl Setup {
             ("the forwarding".into(), forwarding(self), forwarding(now)),
             ("the emulation".into(), backend(self), backend(now)),
             ("the data".into(), self.data.clone(), now.data.clone()),
+            ("the database server".into(), place(self), place(now)),
+            ("the server's version".into(), version(self), version(now)),
         ];
         for (name, sum) in &self.locks {
             let other = now.locks.get(name).cloned().unwrap_or_default();
@@ -260,6 +266,14 @@ impl Setup {
     fn built_from(&self) -> String {
         format!("{}{}", self.revision, if self.dirty { " and more" } else { "" })
     }
+}
+
+fn place(setup: &Setup) -> String {
+    setup.server.as_ref().map_or_else(|| "the lab's own".into(), |server| server.place.clone())
+}
+
+fn version(setup: &Setup) -> String {
+    setup.server.as_ref().map(|server| server.version.clone()).unwrap_or_default()
 }
 
 fn forwarding(setup: &Setup) -> String {
@@ -300,6 +314,7 @@ mod tests {
             locks: [("ingester".to_owned(), "aa".to_owned())].into(),
             compose: "2.40.0".into(),
             machine,
+            server: None,
             noise_floor: None,
         }
     }

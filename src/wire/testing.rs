@@ -168,6 +168,7 @@ pub(crate) fn setup() -> Setup {
         locks: std::collections::BTreeMap::default(),
         compose: "2.40.0".into(),
         machine: MachineFacts::default(),
+        server: None,
         noise_floor: None,
         schema: SCHEMA,
         program: "lab test".into(),

@@ -71,6 +71,22 @@ pub enum Doing {
     Other,
 }
 
+impl Doing {
+    /// Of a process in this state (`R`, `S`, `D` of `/proc`) and what PostgreSQL says it waits for: one that sleeps is
+    /// asked what for. PostgreSQL's manual lists the events: table 28.4 ff., "Wait Events".
+    pub fn of(state: char, kind: &str, event: &str) -> Self {
+        let is_wal = event.starts_with("Wal") || event.starts_with("WAL") || event == "SyncRep";
+        match (state, kind) {
+            ('R', _) => Self::Runnable,
+            (_, "Client") => Self::Client,
+            (_, "IO" | "LWLock" | "IPC") if is_wal => Self::Wal,
+            (_, "IO" | "BufferIO") | ('D', _) => Self::Io,
+            (_, "Lock" | "LWLock" | "BufferPin") => Self::Lock,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// Processor time of a machine since it started, seconds, all processors together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
@@ -100,7 +116,8 @@ pub struct Observed {
     /// What the client's connections were encrypted with then, by the database's word; none where nobody could ask.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
-    /// What the watcher saw.
+    /// What the watcher saw; of a server that is not the lab's what it says of itself: PostgreSQL's word alone, without
+    /// the kernel's account.
     pub looks: Vec<Look>,
     /// The database's control group, every half second or so.
     pub database: Vec<Used>,

@@ -39,6 +39,9 @@ const EDITED: &[(&str, &str, &str)] = &[
     ("[15]", "[15]\nlink = [\"rtt=10ms,jitter=20ms\"]", "is more than the direction's delay of 5ms: lower it"),
     ("[15]", "[15]\nlink = [\"up=0mbit\"]", "0mbit would let nothing through: say \"unlimited\" for no bound"),
     ("[15]", "[15]\nlink = [\"rtt=1ms,burst=4packets\"]", "burst needs a loss: say which share of packets is lost"),
+    ("seed = 7", "seed = 7\ndatabase = { url = \"postgres://me:secret@db/app\" }", "the database URL holds a password"),
+    ("seed = 7", "seed = 7\ndatabase = { url = \"mysql://me@db/app\" }", "the database URL begins with no postgres://"),
+    ("seed = 7", "seed = 7\ndatabase = { host = \"db\" }", "unknown field `host`"),
     ("question", "\"\\u001b[2Jquestion\"", "unknown field `\u{fffd}[2Jquestion`"),
 ];
 
@@ -63,6 +66,8 @@ const FLAGS: &[(&str, &str)] = &[
     ("--limit-lines 0", "stop.lines and stop.geo_records must be 1 at least"),
     ("--limit-lines 18446744073709551616", "invalid value '18446744073709551616' for '--limit-lines <N>'"),
     ("--link nowhere", "there is no link profile nowhere"),
+    ("--database postgres://me@localhost/app", "the database URL names localhost, which is each container itself"),
+    ("--database postgres://me@db/app", "placement is pinned, but the server is not the lab's to place"),
     ("--client-cpus none", "`none` is no number of CPUs: write \"0.25\" or \"unlimited\""),
 ];
 
@@ -92,6 +97,8 @@ pub fn cases() -> Vec<Case> {
             &[b'#'; (1 << 20) + 1],
             "has more than 1048576 bytes, the most that are read",
         ),
+        case("a database outside that nobody names", "lab run x.toml", 2, "name it with --database")
+            .file("x.toml", GOOD.replace("seed = 7", "seed = 7\ndatabase = {}")),
         plan("an empty file".into(), b"", "missing field `question`"),
         plan("arrays in arrays".into(), format!("question = {}", "[".repeat(10_000)).as_bytes(), "line 1: "),
         plan(

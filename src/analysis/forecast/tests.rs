@@ -120,3 +120,17 @@ fn factors_without_a_model_go_by_analogy() {
     assert!((told.rate / truth(&both_on) - 1.0).abs() < 1e-6, "as little as each of them changed: {told:?}");
     assert_eq!(told_of(&neither, &[both_on, no_wait]), None, "nobody saw what foreign keys cost");
 }
+
+#[test]
+fn the_way_past_the_link_is_forecast_by_what_was_measured_of_it_with_nothing_on_top() {
+    let cell = |link: &str| Cell { link: link.into(), ..Cell::new(Scheme::Async, Statement::Row, Commit::Auto, 8) };
+    let records = [ran(&cell("local"), 1), ran(&cell("near-region"), 2)];
+    let told = |link: &str, rtt: f64| {
+        let cell = cell(link);
+        forecast(&records, Ahead { cell: &cell, rtt, processors: 2 }).unwrap().rate
+    };
+    // Nearby the link takes 50 us by itself, which `direct` has in its figure.
+    let (local, direct) = (told("local", 0.0), told("direct", 50e-6));
+    assert!((local / direct - 1.0).abs() < 0.02, "{local} {direct}");
+    assert!(told("direct", 5e-3) < 0.5 * direct);
+}

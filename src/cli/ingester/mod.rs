@@ -7,7 +7,6 @@ use super::probe::ProbeArgs;
 use super::progress::Progress;
 use super::words::word;
 use crate::ingest::Extras;
-use crate::link::probe;
 use crate::model::inject::Inject;
 use crate::model::units::count;
 use crate::model::{Commit, Phase, Program, Protocol, Reader, Scheme, Statement, Workload};
@@ -186,7 +185,7 @@ pub fn main() -> Result<Exit> {
         }
         Verb::Watch => watch(),
         Verb::Probe(args) => {
-            println!("{}", serde_json::to_string(&probe::measure(&args.config()?)?).context("write what was found")?);
+            println!("{}", args.measured()?);
             Ok(Exit::Ok)
         }
         Verb::Spin { seconds, threads } => {

@@ -33,6 +33,7 @@ pub(in crate::lab) fn setup() -> Setup {
         locks: std::collections::BTreeMap::default(),
         compose: "2.40.0".into(),
         machine: MachineFacts::default(),
+        server: None,
         noise_floor: None,
         schema: SCHEMA,
         program: "ingest-lab test".into(),

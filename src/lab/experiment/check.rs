@@ -63,6 +63,7 @@ impl Experiment {
         self.check_stop()?;
         cells.iter().try_for_each(check_cell)?;
         cells.iter().try_for_each(|cell| faults::check(cell, &self.stop))?;
+        self.database.as_ref().map_or(Ok(()), |database| database.check(&cells))?;
         // Once each: the cells of a series share few links.
         let (profiles, mut found) = (links::profiles()?, HashSet::new());
         let mut new = cells.iter().map(|cell| cell.link.as_str()).filter(|link| found.insert(*link));

@@ -1,7 +1,7 @@
 //! What a cell with a fault needs, so that what it shows can be told: rows that nobody can count twice, and time.
 
 use super::StopRule;
-use crate::model::cell::Cell;
+use crate::model::cell::{Cell, DIRECT};
 use crate::model::fault::Kind;
 use crate::model::{Commit, Program, Storage, Workload};
 
@@ -26,6 +26,9 @@ pub(super) fn check(cell: &Cell, stop: &StopRule) -> Result<(), String> {
             "after a fault nobody can tell which rows of a record commit auto has left: use commit record or chunk"
                 .into(),
         );
+    }
+    if cell.link == DIRECT && matches!(fault.kind, Kind::Reset | Kind::BlackHole(_) | Kind::LossBurst(..)) {
+        return Err(format!("{fault} is done by the link, and link {DIRECT} leads past it: use link local"));
     }
     let of_lookup = cell.workload == Workload::Lookup;
     match (fault.kind, cell.storage) {
@@ -73,6 +76,7 @@ mod tests {
             ("async row record pool 8 fault wal-full", "use storage tmpfs"),
             ("async row record pool 8 storage tmpfs fault db-kill", "use storage volume"),
             ("lookup async row pool 8 fault ingester-kill", "a lookup writes nothing"),
+            ("async row record pool 8 link direct fault reset", "use link local"),
             ("async row record pool 8 fault black-hole=5s@6s", "raise stop.seconds to 13"),
         ] {
             let error = told(cell, Some(12.0)).unwrap_err();

@@ -2,9 +2,11 @@
 
 mod cells;
 mod check;
+mod database;
 mod faults;
 
 pub use cells::CellSpan;
+pub use database::Database;
 
 use crate::model::cell::Cell;
 use crate::model::limits::Cpus;
@@ -58,6 +60,9 @@ pub struct Experiment {
     /// What makes the link slow, instead of the best that works here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<Backend>,
+    /// A server outside that rows go into, instead of the lab's own database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<Database>,
     /// When a run ends.
     pub stop: StopRule,
     /// What is compared: each a cross product.
@@ -113,6 +118,8 @@ pub struct Overrides {
     pub db_cpus: Vec<Cpus>,
     /// Placements instead of the experiment's.
     pub placement: Vec<Placement>,
+    /// A server outside, instead of the experiment's database.
+    pub database: Option<String>,
     /// Another backend of the link.
     pub backend: Option<Backend>,
     /// Another length of the data phase.
@@ -196,6 +203,9 @@ impl Experiment {
             replace(&mut span.db_cpus, &overrides.db_cpus);
             replace(&mut span.placement, &overrides.placement);
         }
+        if let Some(url) = &overrides.database {
+            self.database = Some(Database { url: Some(url.clone()) });
+        }
         self.backend = overrides.backend.or(self.backend);
         self.stop.seconds = overrides.seconds.or(self.stop.seconds);
         self.stop.lines = overrides.lines.or(self.stop.lines);
@@ -204,6 +214,11 @@ impl Experiment {
         self.seed = overrides.seed.unwrap_or(self.seed);
         self.check().map_err(usage)?;
         Ok(self)
+    }
+
+    /// As a series keeps it: that its database was outside, not where.
+    pub fn kept(&self) -> Self {
+        Self { database: self.database.as_ref().map(|_| Database::default()), ..self.clone() }
     }
 
     /// Every cell it spans, each once, in the order of the file.

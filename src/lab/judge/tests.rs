@@ -181,6 +181,26 @@ fn a_link_is_judged_by_what_is_set_what_was_lost_and_how_long_a_round_trip_took(
 }
 
 #[test]
+fn of_the_way_past_the_link_nothing_was_asked_so_nothing_is_off() {
+    let mut record = good();
+    let times = Quantiles { count: 20, p50: 34_000_000, p99: 90_000_000 };
+    record.conditions.link = None;
+    record.conditions.link_asked = Some(crate::model::profiles::Profiles::shipped().find("direct").unwrap());
+    record.conditions.link_measured =
+        Some(LinkMeasured { connect: times, exchange: times, up: Some(3_000_000), down: Some(1) });
+    assert_eq!(judge(&record, &[]), Vec::<String>::new());
+}
+
+#[test]
+fn a_checkpoint_counts_against_a_run_where_the_server_is_the_lab_s() {
+    let mut record = good();
+    record.conditions.checkpoints = 1;
+    assert_eq!(judge(&record, &[]), ["1 checkpoints began while it ran"]);
+    record.conditions.external = Some(crate::wire::external::External::default());
+    assert_eq!(judge(&record, &[]), Vec::<String>::new());
+}
+
+#[test]
 fn a_rate_is_judged_by_what_the_window_allows_too_and_not_where_packets_get_lost() {
     let with = |link: &str, mbit: u64| {
         let mut record = good();

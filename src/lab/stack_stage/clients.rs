@@ -67,7 +67,7 @@ impl StackStage {
         let cell = &step.cell;
         let place = self.places(cell.placement)?.client;
         let limits = Limits { cpus: cell.client_cpus, cpuset: place.to_string() };
-        let spec = self.run_spec(cell.scheme.program(), step.run, limits, cell.congestion)?;
+        let spec = self.on_path(self.run_spec(cell.scheme.program(), step.run, limits, cell.congestion)?, &cell.link);
         let starting = Instant::now();
         let waiting = self.stack.start(&RunSpec { client: Some(client), ..spec.clone() }).await?;
         conditions.own_time.start += starting.elapsed().as_secs_f64();

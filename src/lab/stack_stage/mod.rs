@@ -1,11 +1,14 @@
 //! The real stage: ingesters in containers, the database over the control connection that nothing slows down.
 
+mod abroad;
 mod calibrate;
 mod clients;
+mod direct;
 mod examine;
 mod fault;
 mod machine;
 mod observe;
+mod outside;
 mod path;
 mod peer;
 mod reach;
@@ -19,7 +22,7 @@ use super::placement::{Cores, Places, SIBLINGS, places};
 use super::plan::Step;
 use super::stage::Stage;
 use super::stop::Stop;
-use crate::db;
+use crate::db::{self, external};
 use crate::engine::{DataVolume, Healthy, Limits, Network, Responder, RunSpec, Stack, Waiting};
 use crate::model::cell::Cell;
 use crate::model::clock;
@@ -32,6 +35,9 @@ use crate::wire::setup::LinkStatus;
 use crate::wire::watched::{Encryption, Observed};
 use crate::wire::{Job, Line, RunResult, SCHEMA};
 use anyhow::{Context, Result};
+use direct::seen_by_the_link;
+pub(in crate::lab) use outside::Leave;
+use outside::Outside;
 pub(in crate::lab) use peer::Trial;
 use reach::database_url;
 use server::Server;
@@ -50,7 +56,12 @@ pub struct StackStage {
     /// Which of them the current cell uses.
     at: usize,
     link: Healthy,
+    /// The client's side of the link …
     network: Network,
+    /// … and the database's.
+    beyond: Network,
+    /// The server that the series uses instead, where it isn't the lab's.
+    outside: Option<Outside>,
     /// The engine's processors.
     cores: Cores,
     /// What every run of the series has in common.
@@ -64,8 +75,8 @@ pub struct StackStage {
 struct Series {
     name: String,
     data: DataVolume,
-    /// What the link is measured against.
-    responder: Responder,
+    /// What the link is measured against; none where every client goes past it to a server that is not the lab's.
+    responder: Option<Responder>,
 }
 
 /// What a stack can do at most.
@@ -92,7 +103,7 @@ impl StackStage {
         let patience = if revived.is_empty() { patience } else { PATIENCE };
         let db = stack.healthy("db", patience).await?;
         let link = stack.healthy("link", patience).await?;
-        let network = stack.network("client").await?;
+        let (network, beyond) = (stack.network("client").await?, stack.network("database").await?);
         let main = Server::connect(&stack, Storage::Volume, &db).await?;
         db::lock(&main.control).await?;
         let engine = stack.engine().facts().await?;
@@ -103,6 +114,8 @@ impl StackStage {
             at: 0,
             link,
             network,
+            beyond,
+            outside: None,
             cores: Cores::parse(&siblings, processors),
             conditions: Conditions { engine, ..Default::default() },
             series: None,
@@ -118,16 +131,20 @@ impl StackStage {
 
     /// What the stack can do at most.
     pub async fn capacity(&self) -> Result<Capacity> {
+        if let Some(outside) = &self.outside {
+            let connections = external::capacity(&outside.control).await?;
+            return Ok(Capacity { cores: self.cores.clone(), connections, disk: None });
+        }
         let connections = db::max_connections(&self.server().control).await?;
         Ok(Capacity { cores: self.cores.clone(), connections, disk: self.free_disk().await? })
     }
 
     /// Begins a series that these programs run in: makes the tables anew and notes what all its runs have in common.
     pub async fn begin(&mut self, name: &str, data: DataVolume, programs: &BTreeSet<Program>) -> Result<()> {
-        db::rebuild(&mut self.server_mut().control).await?;
-        let mut images = Vec::new();
-        for (role, image) in [("db", self.server().image.as_str()), ("link", self.link.image())] {
-            images.push(self.stack.image_facts(role, image).await?);
+        let mut images = vec![self.stack.image_facts("link", self.link.image()).await?];
+        if self.outside.is_none() {
+            db::rebuild(&mut self.server_mut().control).await?;
+            images.insert(0, self.stack.image_facts("db", &self.server().image).await?);
         }
         for program in programs {
             images.push(self.stack.image_facts(program.word(), &self.stack.image(program.word())).await?);
@@ -135,7 +152,12 @@ impl StackStage {
         self.conditions.images = images;
         self.conditions.machine = self.machine().await?;
         self.conditions.data.clone_from(&data.checksum);
-        self.conditions.link = Some(self.link_status().await?);
+        let link = self.link_status().await?;
+        self.conditions.link = Some(match &self.outside {
+            Some(outside) => outside.unnamed(link),
+            None => link,
+        });
+        self.conditions.external = self.external();
         let responder = self.respond().await?;
         self.series = Some(Series { name: name.into(), data, responder });
         Ok(())
@@ -158,7 +180,7 @@ impl StackStage {
         let cell = &step.cell;
         let places = self.places(cell.placement)?;
         let limits = Limits { cpus: cell.client_cpus, cpuset: places.client.to_string() };
-        let spec = self.run_spec(cell.scheme.program(), step.run, limits, cell.congestion)?;
+        let spec = self.on_path(self.run_spec(cell.scheme.program(), step.run, limits, cell.congestion)?, &cell.link);
         let spec = RunSpec { client: (cell.clients > 1).then_some(1), ..spec };
         let starting = Instant::now();
         let waiting = self.stack.start(&spec).await?;
@@ -177,8 +199,15 @@ impl StackStage {
         let check = self.check_client(measuring, &spec.limits, &places.client).await?;
         conditions.settings.push(self.congestion(measuring, cell).await?);
         let profile = conditions.link_asked.clone().context("the link was prepared")?;
-        let (measured, link) = self.measure_link(measuring, &profile, step.run as u64).await?;
-        conditions.link_measured = Some(measured);
+        let link = match self.has_responder(cell) {
+            true => {
+                let (measured, link) = self.measure_link(measuring, &profile, step.run as u64).await?;
+                conditions.link_measured = Some(measured);
+                link
+            }
+            false => self.link_status().await?,
+        };
+        conditions.way = self.way(measuring, cell).await?;
         conditions.client = Some(match double {
             None => check,
             Some(double) => {
@@ -195,14 +224,15 @@ impl StackStage {
         let cell = &step.cell;
         let limits = Limits { cpus: cell.client_cpus, cpuset: self.places(cell.placement)?.client.to_string() };
         let spec = self.run_spec(cell.scheme.program(), step.run, limits, cell.congestion)?;
-        self.stack.start(&spec).await
+        self.stack.start(&self.on_path(spec, &cell.link)).await
     }
 
     /// A result with what was found in the database beside it.
     async fn verified(&self, mut result: Box<RunResult>, job: &Job, conditions: &mut Conditions) -> Result<Outcome> {
         let verifying = Instant::now();
         let with_geo = job.phases.contains(&Phase::Geo);
-        result.verification = Some(db::verify_run(&self.server().control, &result, with_geo).await?);
+        let control = self.outside.as_ref().map_or(&self.server().control, |outside| &outside.control);
+        result.verification = Some(db::verify_run(control, &result, with_geo).await?);
         conditions.own_time.verify = verifying.elapsed().as_secs_f64();
         Ok(Outcome::Finished { result })
     }
@@ -216,6 +246,7 @@ impl StackStage {
             client: None,
             image: self.stack.image(program.word()),
             network: self.network.clone(),
+            path: None,
             data: series.data.clone(),
             limits,
             congestion,
@@ -233,7 +264,10 @@ impl StackStage {
     fn job(&self, cell: &Cell, stop: &StopRule) -> Result<Job> {
         Ok(Job {
             schema: SCHEMA,
-            dburl: database_url(&self.server().password, "link"),
+            dburl: match &self.outside {
+                Some(outside) => outside.url(cell),
+                None => database_url(&self.server().password, self.host(&cell.link)),
+            },
             workload: cell.workload,
             scheme: cell.scheme,
             statement: cell.statement,
@@ -255,7 +289,10 @@ impl StackStage {
             seconds: stop.seconds,
             child: false,
             metrics: true,
-            tls: reach::trust(cell.tls, self.server().authority.as_deref())?,
+            tls: match &self.outside {
+                Some(outside) => outside.authority.clone(),
+                None => reach::trust(cell.tls, self.server().authority.as_deref())?,
+            },
             inject: cell.inject,
             progress: !cell.fault.is_none() && cell.workload == Workload::Census,
             resume: false,
@@ -269,6 +306,9 @@ impl StackStage {
 
 impl Stage for StackStage {
     async fn prepare(&mut self, step: &Step, conditions: &mut Conditions) -> Result<()> {
+        if self.outside.is_some() {
+            return self.prepare_abroad(step, conditions).await;
+        }
         let begun = Instant::now();
         let cell = &step.cell;
         conditions.clone_from(&self.conditions);
@@ -290,7 +330,8 @@ impl Stage for StackStage {
         ];
         db::settle(control).await?;
         let profile = self.profile(&cell.link)?;
-        conditions.link = Some(self.set_link(&profile, step.run as u64).await?);
+        let set = self.set_link(&profile, step.run as u64).await?;
+        conditions.link = (!profile.is_direct()).then_some(set);
         conditions.link_asked = Some(profile);
         let places = self.places(cell.placement)?;
         conditions.shared_core = places.shares_core;
@@ -309,6 +350,9 @@ impl Stage for StackStage {
         stop: &Stop,
         heard: &mut dyn FnMut(&Line),
     ) -> Result<Outcome> {
+        if self.outside.is_some() {
+            return self.ingest_abroad(step, conditions, stop, heard).await;
+        }
         let job = self.job(&step.cell, &step.stop)?;
         let (waiting, link) = self.start_client(step, conditions).await?;
         if !step.cell.fault.is_none() {
@@ -320,9 +364,8 @@ impl Stage for StackStage {
         };
         let checkpoints = db::checkpoints(&self.server().control).await?;
         let (steady, wall, own_cpu_before) = (Instant::now(), SystemTime::now(), clock::own_cpu());
-        let (ended, observed) = self.ingest_and_look_on(step, clients, &job, stop, heard).await?;
+        let (ended, mut observed) = self.ingest_and_look_on(step, clients, &job, stop, heard).await?;
         conditions.settings.extend(encryption(step.cell.tls, &observed));
-        conditions.observed = Some(observed);
         conditions.clock_jump = apart(steady, wall);
         let after = self.link_status().await?;
         conditions.harness = Harness {
@@ -331,7 +374,8 @@ impl Stage for StackStage {
         };
         let verifying = Instant::now();
         conditions.checkpoints = db::checkpoints(&self.server().control).await? - checkpoints;
-        conditions.link = Some(after);
+        conditions.link = seen_by_the_link(&step.cell.link, after, &mut observed);
+        conditions.observed = Some(observed);
         self.after(conditions).await?;
         let outcome = match ended {
             Ok(result) => self.verified(result, &job, conditions).await,
@@ -342,11 +386,16 @@ impl Stage for StackStage {
     }
 
     async fn recover(&mut self, error: &anyhow::Error, stop: &Stop, say: &dyn Fn(&str)) -> Result<Option<String>> {
-        self.stand_again(error, stop, say).await
+        match self.outside {
+            Some(_) => Ok(None), // what went is not the lab's to wait for
+            None => self.stand_again(error, stop, say).await,
+        }
     }
 
     async fn restore(&mut self) -> Result<()> {
-        self.tidy().await.map(drop)
+        let home = self.come_home().await;
+        self.tidy().await.map(drop)?;
+        home
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::StackStage;
 use super::fault::lossy;
-use crate::engine::Waiting;
+use crate::engine::{OUTER, Waiting};
 use crate::lab::{Experiment, links};
 use crate::model::Backend;
 use crate::model::fault::Kind;
@@ -24,6 +24,9 @@ impl StackStage {
         let emulation = self.link_status().await?.emulation;
         for cell in experiment.cells() {
             let profile = self.profile(&cell.link)?;
+            if profile.is_direct() {
+                continue;
+            }
             if let Some(reason) = refusal(emulation.backend, &profile) {
                 return Err(Failure::new(Exit::Usage, format!("link {}: {reason}", cell.link)).into());
             }
@@ -71,6 +74,9 @@ impl StackStage {
         seed: u64,
         backend: Option<Backend>,
     ) -> Result<LinkStatus> {
+        // While rows go past it, it has nothing to add.
+        let local = LinkProfile::local();
+        let profile = if profile.is_direct() { &local } else { profile };
         let (profile, seed) = (serde_json::to_string(profile).context("write the profile")?, seed.to_string());
         let mut words = vec!["set", &profile, "--seed", &seed];
         words.extend(backend.into_iter().flat_map(|backend| ["--backend", backend.word()]));
@@ -95,29 +101,42 @@ impl StackStage {
         serde_json::from_str(&out).context("read what the link says of itself")
     }
 
-    /// Measures the link from the ingester's container, against a responder in the database's place, and leaves it
-    /// as it was set, its counters at zero.
+    /// Measures the link, or the way past it, from the ingester's container against a responder in the database's
+    /// place, and leaves the link as it was set, its counters at zero.
     pub(super) async fn measure_link(
         &self,
         waiting: &Waiting,
         profile: &LinkProfile,
         seed: u64,
     ) -> Result<(LinkMeasured, LinkStatus)> {
-        let measured = self.at_responder(self.probe(waiting, &Effort::of(profile))).await?;
+        let effort = Effort::of(profile);
+        let measured = match profile.is_direct() {
+            true => self.probe_at(waiting, self.responder()?, &effort).await?,
+            false => self.at_responder(self.probe(waiting, &effort)).await?,
+        };
         Ok((measured, self.set_link(profile, seed).await?))
     }
 
     /// Does some work while the link leads to the responder; then it leads to the database again, however that went.
     pub(super) async fn at_responder<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        self.ask_link(&["point", &self.series()?.responder.address]).await?;
+        self.ask_link(&["point", self.responder()?]).await?;
         let done = work.await;
-        self.ask_link(&["point", self.server().target()]).await?;
+        self.ask_link(&["point", &self.target()]).await?;
         done
     }
 
+    fn responder(&self) -> Result<&str> {
+        Ok(&self.series()?.responder.as_ref().context("nothing answers measurements here")?.address)
+    }
+
     pub(super) async fn probe(&self, waiting: &Waiting, effort: &Effort) -> Result<LinkMeasured> {
+        let link = if self.outside.is_some() { OUTER } else { "link" };
+        self.probe_at(waiting, &format!("{link}:5432"), effort).await
+    }
+
+    async fn probe_at(&self, waiting: &Waiting, target: &str, effort: &Effort) -> Result<LinkMeasured> {
         let exchanges = effort.exchanges.to_string();
-        let mut command = vec!["ingester", "probe", "link:5432", "--exchanges", &exchanges];
+        let mut command = vec!["ingester", "probe", target, "--exchanges", &exchanges];
         let rates = effort.rates.map(|(warm_up, time)| (warm_up.to_string(), time.to_string()));
         if let Some((warm_up, time)) = &rates {
             command.extend(["--warm-up", warm_up, "--rate-seconds", time]);
@@ -141,8 +160,12 @@ pub(super) struct Effort {
 }
 
 impl Effort {
-    /// Exchanges for half a second, and rates where one is set: a run must not wait long for them.
+    /// Exchanges for half a second, and rates where one is set: a run must not wait long for them. Of the way past the
+    /// link nothing else tells its rate.
     fn of(profile: &LinkProfile) -> Self {
+        if profile.is_direct() {
+            return Self { exchanges: 50, rates: Some((0.3, 0.5)) };
+        }
         let rtt = profile.rtt().nanos() as f64 / 1e9;
         let exchanges = (0.5 / rtt.max(0.01)).clamp(5.0, 50.0) as usize;
         let limited = [profile.up.rate, profile.down.rate].iter().any(|rate| rate.bits_per_second().is_some());

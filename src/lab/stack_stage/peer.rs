@@ -65,6 +65,7 @@ impl StackStage {
             client: None,
             image: trial.image.to_owned(),
             network: self.network.clone(),
+            path: None,
             data: trial.data.clone(),
             limits: Limits::none(self.cores.count()),
             congestion: Congestion::System,

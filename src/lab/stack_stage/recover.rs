@@ -136,9 +136,11 @@ impl StackStage {
     }
 
     /// Starts what the link is measured against.
-    pub(super) async fn respond(&self) -> Result<Responder> {
-        let database = self.stack.network("database").await?;
+    pub(super) async fn respond(&self) -> Result<Option<Responder>> {
+        if self.outside.as_ref().is_some_and(|outside| !outside.has_link()) {
+            return Ok(None);
+        }
         let others = self.places(Placement::Shared)?.others;
-        self.stack.start_responder(&database, &others.to_string()).await
+        self.stack.start_responder(&self.beyond, &others.to_string()).await.map(Some)
     }
 }

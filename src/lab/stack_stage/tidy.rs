@@ -19,6 +19,7 @@ impl StackStage {
             self.tidy_link().await,
             // Only now: the link doesn't lead there any more.
             self.tidy_memory().await,
+            self.tidy_outside().await,
         ];
         let mut put_back = Vec::new();
         for one in done {
@@ -43,6 +44,12 @@ impl StackStage {
             }
         }
         Ok(put_back)
+    }
+
+    /// The way out of this machine. What was on it went with the containers.
+    async fn tidy_outside(&self) -> Result<Vec<String>> {
+        let left = self.stack.leave_outside().await?;
+        Ok(if left { vec!["the network that leads out".into()] } else { Vec::new() })
     }
 
     async fn tidy_database(&self) -> Result<Vec<String>> {

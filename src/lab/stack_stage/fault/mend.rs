@@ -46,7 +46,7 @@ impl StackStage {
         self.reconnect().await?;
         // What connections that broke still hold would keep the tables from being emptied.
         db::progress::fence(&self.server().control, None).await?;
-        if self.link_settled().await?.emulation.profile != *profile {
+        if !profile.is_direct() && self.link_settled().await?.emulation.profile != *profile {
             self.set_link(profile, seed).await?;
         }
         let gone = self.at > 0 && matches!(standing, Standing::Ended { .. });

@@ -131,7 +131,7 @@ impl StackStage {
         conditions.fault = Some(seen);
         let profile = self.profile(&step.cell.link)?;
         let gone = self.mend(&profile, step.run as u64).await?;
-        conditions.link = Some(self.link_status().await?);
+        conditions.link = if profile.is_direct() { None } else { Some(self.link_status().await?) };
         self.after(conditions).await?;
         let failed = |failure: Failure| Ok(Outcome::Failed { error: failure.message, code: failure.exit.code() });
         if gone {

@@ -1,0 +1,251 @@
+//! A run on a database that is not the lab's: prepared as far as that is the lab's to do, looked at as far as the server
+//! lets it be seen.
+
+use super::outside::Outside;
+use super::{StackStage, apart, encryption};
+use crate::db::{self, external};
+use crate::engine::{Container, Waiting};
+use crate::lab::plan::Step;
+use crate::lab::stop::Stop;
+use crate::model::cell::{Cell, DIRECT};
+use crate::model::poisson::Poisson;
+use crate::model::{Phase, Tls, clock};
+use crate::wire::conditions::{Conditions, Harness, Setting};
+use crate::wire::exit::{Exit, Failure};
+use crate::wire::external::External;
+use crate::wire::measured::Quantiles;
+use crate::wire::record::Outcome;
+use crate::wire::setup::Forwarding;
+use crate::wire::watched::{Look, Observed, Share, Used};
+use crate::wire::{Event, Job, Line, RunResult};
+use anyhow::{Context, Result};
+use futures_util::future::join_all;
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::watch;
+
+/// Mean time between two looks at the backends, seconds.
+const LOOKS: f64 = 0.05;
+
+/// Looks that are kept of a run at most; of more an even share.
+const MOST_LOOKS: usize = 20_000;
+
+/// How often the client's control group is read, how many readings are kept.
+const USAGE: Duration = Duration::from_millis(500);
+const MOST_READINGS: usize = 2_000;
+
+/// Handshakes that the round trip is told from.
+const HANDSHAKES: &str = "20";
+
+impl StackStage {
+    fn abroad(&self) -> Result<&Outside> {
+        self.outside.as_ref().context("the series is on the lab's own database")
+    }
+
+    /// The same state before every run, as far as it is the lab's to make.
+    pub(super) async fn prepare_abroad(&self, step: &Step, conditions: &mut Conditions) -> Result<()> {
+        let (begun, cell, outside) = (Instant::now(), &step.cell, self.abroad()?);
+        conditions.clone_from(&self.conditions);
+        let control = &outside.control;
+        db::empty(control).await?;
+        let keys = db::set_foreign_keys(control, cell.foreign_keys).await?;
+        let commit = outside.synchronous_commit(cell).await?;
+        let setting = |name: &str, asked: String, found: String| Setting { name: name.into(), asked, found };
+        conditions.settings = vec![
+            setting("foreign_keys", cell.foreign_keys.to_string(), if keys > 0 { "on" } else { "off" }.into()),
+            setting("synchronous_commit", cell.synchronous_commit.to_string(), commit),
+        ];
+        external::settle(control).await?;
+        let profile = self.profile(&cell.link)?;
+        conditions.link = match profile.is_direct() {
+            true => None,
+            false => Some(outside.unnamed(self.set_link(&profile, step.run as u64).await?)),
+        };
+        conditions.link_asked = Some(profile);
+        let places = self.places(cell.placement)?;
+        self.place_others(&places.others).await?;
+        conditions.own_time.prepare = begun.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    /// One run from its ingester's container on.
+    pub(super) async fn ingest_abroad(
+        &self,
+        step: &Step,
+        conditions: &mut Conditions,
+        stop: &Stop,
+        heard: &mut dyn FnMut(&Line),
+    ) -> Result<Outcome> {
+        let outside = self.abroad()?;
+        let control = &outside.control;
+        let job = self.job(&step.cell, &step.stop)?;
+        let mut heard = |line: &Line| heard(&Line { event: outside.veil.hide_in(&line.event), ..line.clone() });
+        let (waiting, link) = self.start_client(step, conditions).await?;
+        let clients = match self.with_further_clients(step, waiting, conditions).await? {
+            Ok(clients) => clients,
+            Err(Failure { message, exit, .. }) => {
+                return Ok(Outcome::Failed { error: outside.veil.hide(&message), code: exit.code() });
+            }
+        };
+        let (checkpoints, before) = (db::checkpoints(control).await?, external::statements(control).await);
+        let (steady, wall, own_cpu) = (Instant::now(), SystemTime::now(), clock::own_cpu());
+        let (ended, mut observed) = self.ingest_and_ask(step, clients, &job, stop, &mut heard).await?;
+        let asked = if outside.place.is_encrypted() { Tls::On } else { Tls::Off };
+        conditions.settings.extend(encryption(asked, &observed));
+        conditions.clock_jump = apart(steady, wall);
+        let after = self.link_status().await?;
+        conditions.harness = Harness {
+            lab: clock::own_cpu() - own_cpu,
+            link: after.emulation.cpu_us.saturating_sub(link.emulation.cpu_us) as f64 / 1e6,
+        };
+        let came = external::statements(control).await;
+        if let Some(found) = &mut conditions.external {
+            found.statements = came.zip(before).map(|(after, before)| after.since(before));
+        }
+        conditions.checkpoints = db::checkpoints(control).await? - checkpoints;
+        match step.cell.link == DIRECT {
+            true => observed.link_at_data = None,
+            false => conditions.link = Some(outside.unnamed(after)),
+        }
+        conditions.observed = Some(observed);
+        match ended {
+            Ok(mut result) => {
+                result.job.dburl.0 = format!("({})", crate::wire::external::UNNAMED);
+                self.verified(result, &job, conditions).await
+            }
+            Err(Failure { message, exit, .. }) => {
+                Ok(Outcome::Failed { error: outside.veil.hide(&message), code: exit.code() })
+            }
+        }
+    }
+
+    /// Gives waiting ingesters their job, and asks the server what its backends do until they end: the result, or why
+    /// there is none.
+    async fn ingest_and_ask(
+        &self,
+        step: &Step,
+        waiting: Vec<Waiting>,
+        job: &Job,
+        stop: &Stop,
+        heard: &mut dyn FnMut(&Line),
+    ) -> Result<(Result<Box<RunResult>, Failure>, Observed)> {
+        let clients: Vec<Container> = waiting.iter().map(|client| client.container().clone()).collect();
+        let (sender, data_began) = watch::channel(None);
+        let mut listen = |line: &Line| {
+            // Of several clients the first one's word: they begin together.
+            if matches!(line.event, Event::Phase { phase: Phase::Data }) && sender.borrow().is_none() {
+                sender.send_replace(Some(clock::seconds()));
+            }
+            heard(line);
+        };
+        let eye = Eye {
+            observed: RefCell::default(),
+            looks: RefCell::new(Share::of(MOST_LOOKS)),
+            used: clients.iter().map(|_| RefCell::new(Share::of(MOST_READINGS))).collect(),
+        };
+        let ended = {
+            let mut ingesting = std::pin::pin!(self.ingest_with(waiting, job, stop, &mut listen));
+            let mut looking = std::pin::pin!(self.look_abroad(step, &clients, data_began.clone(), &eye));
+            tokio::select! {
+                ended = &mut ingesting => ended,
+                never = &mut looking => match never {},
+            }
+        }?;
+        let mut observed = eye.observed.into_inner();
+        observed.looks = eye.looks.into_inner().kept;
+        let mut used = eye.used.into_iter().map(|share| share.into_inner().kept);
+        observed.client = used.next().unwrap_or_default();
+        observed.more_clients = used.collect();
+        observed.data_began = *data_began.borrow();
+        Ok((ended, observed))
+    }
+
+    /// Looks at random times, and reads what the clients have used, until it is dropped.
+    async fn look_abroad(
+        &self,
+        step: &Step,
+        clients: &[Container],
+        data_began: watch::Receiver<Option<f64>>,
+        eye: &Eye,
+    ) -> Infallible {
+        let Ok(outside) = self.abroad() else { return std::future::pending().await };
+        let mut times = Poisson::new(LOOKS, step.run as u64);
+        let looking = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs_f64(times.pause())).await;
+                match external::look(&outside.control).await {
+                    Ok(look) => eye.looks.borrow_mut().push(look),
+                    Err(error) => {
+                        eye.observed.borrow_mut().problem = Some(outside.veil.hide(&format!("{error:#}")));
+                        return std::future::pending::<Infallible>().await;
+                    }
+                }
+            }
+        };
+        let reading = async {
+            let mut ticks = tokio::time::interval(USAGE);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                if data_began.borrow().is_some() && eye.observed.borrow().link_at_data.is_none() {
+                    let link = self.link_status().await.ok().map(|status| outside.unnamed(status));
+                    // Every connection is open by now, and stays open until the run ends.
+                    let encryption = external::encryption(&outside.control).await.ok();
+                    let mut observed = eye.observed.borrow_mut();
+                    (observed.link_at_data, observed.encryption) = (link, encryption);
+                }
+                let all = join_all(clients.iter().map(|client| self.stack.usage(client))).await;
+                // One may have ended just now.
+                for (used, share) in all.into_iter().zip(&eye.used) {
+                    used.unwrap_or_default().into_iter().for_each(|used| share.borrow_mut().push(used));
+                }
+            }
+        };
+        tokio::select! {
+            never = looking => never,
+            never = reading => never,
+        }
+    }
+
+    /// What this run's server is, and what nobody can see of it.
+    pub(super) fn external(&self) -> Option<External> {
+        let outside = self.outside.as_ref()?;
+        Some(External { server: outside.server(), unseen: outside.found.unseen.clone(), statements: None })
+    }
+
+    /// The round trip from a client's container to the server itself, by handshakes: the kernel there answers them. A
+    /// link that copies bytes answers them in its place, so of that nothing is known.
+    pub(super) async fn way(&self, measuring: &Waiting, cell: &Cell) -> Result<Option<Quantiles>> {
+        let Some(outside) = &self.outside else { return Ok(None) };
+        if cell.link != DIRECT && self.link_status().await?.forwarding == Forwarding::Relay {
+            return Ok(None);
+        }
+        let target =
+            if cell.link == DIRECT { outside.place.target() } else { format!("{}:5432", crate::engine::OUTER) };
+        let command = ["ingester", "probe", &target, "--handshakes", "--exchanges", HANDSHAKES];
+        let (code, out, err) = self.stack.exec(measuring.container(), &command).await?;
+        if code != 0 {
+            let said = outside.veil.hide(err.trim());
+            let message = format!(
+                "an ingester's container does not reach the external database ({said}): check that the server lets \
+                 connections from this machine's containers in"
+            );
+            return Err(Failure::new(Exit::Database, message).into());
+        }
+        serde_json::from_str(&out).context("read what was measured of the way")
+    }
+
+    /// Whether the link, or the way past it, has a responder at its end that can be measured against.
+    pub(super) fn has_responder(&self, cell: &Cell) -> bool {
+        self.outside.is_none() || cell.link != DIRECT
+    }
+}
+
+/// What is seen while a run goes on.
+struct Eye {
+    observed: RefCell<Observed>,
+    looks: RefCell<Share<Look>>,
+    /// A client each.
+    used: Vec<RefCell<Share<Used>>>,
+}
