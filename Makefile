@@ -46,7 +46,7 @@ clean: ## Free this project's images and volumes; results stay
 	@docker/stack.sh clean
 
 ##@ For developers
-.PHONY: test fmt lint unit fuzz soak bench test-crashes test-e2e test-verdict test-noise test-compare test-forecasts test-link test-netem build images-test
+.PHONY: test fmt lint unit fuzz soak bench test-crashes test-e2e test-verdict test-noise test-compare test-forecasts test-hosts test-link test-netem build images-test
 test: images-test ## Everything CI runs: format, lints, docs, the stack end to end, all tests
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
@@ -87,6 +87,8 @@ test-forecasts: images ## How good are forecasts over the experiments here? (hal
 	cargo test --locked --test forecasts -- --ignored --nocapture
 soak: images ## Does the memory of lab or link grow? (an hour; SOAK_MINUTES=60)
 	SOAK_MINUTES=$(or $(SOAK_MINUTES),60) cargo test --locked --test soak -- --ignored --nocapture
+test-hosts: images ## Client and database on two hosts: a swarm with a second engine (minutes; wants root, and INGEST_LAB_SHARED with second-engine)
+	cargo test --locked --test two_hosts -- --ignored --nocapture
 test-link: ## The link's whole table by nfqueue, minutes long, on a machine that does nothing else (root)
 	cargo test --locked --test link_table -- --ignored --nocapture --test-threads=1 nfqueue_keeps
 test-netem: ## The same for netem, and against nfqueue, where the kernel or INGEST_LAB_SHARED has netem (root)

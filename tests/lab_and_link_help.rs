@@ -7,7 +7,12 @@ use assert_cmd::Command;
 fn help(program: &str, arguments: &[&str]) -> String {
     let mut command = Command::cargo_bin(program).unwrap();
     // Clap shows the values of variables: the caller's are not ours, nor is the width of their terminal.
-    command.env("COLUMNS", "80").env_remove("INGEST_LAB_PROJECT").env_remove("INGEST_LAB_TAG").args(arguments);
+    command
+        .env("COLUMNS", "80")
+        .env_remove("INGEST_LAB_PROJECT")
+        .env_remove("INGEST_LAB_TAG")
+        .env_remove("INGEST_LAB_NODES")
+        .args(arguments);
     String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
 }
 

@@ -138,8 +138,11 @@ fn processors_of(check: &CpuCheck) -> f64 {
     processors(&check.cpuset).map_or(1, |all| all.len()) as f64
 }
 
-/// Client and database run on some of the same processors.
+/// Client and database run on some of the same processors, which hosts of their own have not.
 pub fn shares_processors(record: &RunRecord) -> bool {
+    if record.conditions.client_engine.is_some() {
+        return false;
+    }
     let sides = [&record.conditions.client, &record.conditions.database];
     let [client, database] =
         sides.map(|check| check.as_ref().and_then(|check| processors(&check.cpuset)).unwrap_or_default());

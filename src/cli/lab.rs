@@ -8,7 +8,7 @@ use crate::lab::{
 };
 use crate::model::cell::Cell;
 use crate::model::limits::Cpus;
-use crate::model::{Backend, Commit, Placement, Scheme, Statement};
+use crate::model::{Backend, Commit, PlacedBy, Placement, Scheme, Statement};
 use crate::wire::exit::Exit;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -52,6 +52,26 @@ struct StackArgs {
         help_heading = "Stack"
     )]
     tag: String,
+    /// What places the containers
+    #[arg(
+        long,
+        default_value = PlacedBy::Docker.word(),
+        global = true,
+        value_name = "WHAT",
+        value_parser = word(PlacedBy::ALL, PlacedBy::summary),
+        help_heading = "Stack"
+    )]
+    engine: PlacedBy,
+    /// Where the engine of a swarm's node is (unix:///run/other.sock, tcp://host:2375); may be repeated
+    #[arg(
+        long = "node",
+        env = "INGEST_LAB_NODES",
+        value_delimiter = ',',
+        global = true,
+        value_name = "ADDRESS",
+        help_heading = "Stack"
+    )]
+    nodes: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -241,7 +261,8 @@ pub fn main() -> Result<Exit> {
 }
 
 async fn run(cli: Cli) -> Result<()> {
-    let stack = StackConfig { project: cli.stack.project, tag: cli.stack.tag };
+    let StackArgs { project, tag, engine, nodes } = cli.stack;
+    let stack = StackConfig { project, tag, placed_by: engine, nodes };
     match cli.verb {
         Verb::Run(run) => lab::run(&run.config(stack)).await,
         Verb::Plan(experiment) => {

@@ -2,7 +2,7 @@
 
 use super::probe::ProbeArgs;
 use super::words::word;
-use crate::link::{self, respond};
+use crate::link::{self, pipe, respond};
 use crate::model::link::LinkProfile;
 use crate::model::profiles::Profiles;
 use crate::model::{Backend, LinkFault};
@@ -57,6 +57,15 @@ enum Verb {
     },
     /// Measure a link that is pointed at a responder, from the client's side; says it as JSON
     Probe(ProbeArgs),
+    /// Pass standard input on to an address and what comes back to standard output: the lab's way to a database on
+    /// another host
+    Pipe {
+        /// Where to
+        #[arg(value_name = "HOST:PORT")]
+        target: String,
+    },
+    /// Say what time it is for every line of standard input
+    Clock,
 }
 
 #[derive(Debug, Args)]
@@ -112,6 +121,8 @@ pub fn main() -> Result<Exit> {
             respond::respond(&listener).map(|()| Exit::Ok)
         }
         Verb::Probe(probe) => print(&probe.measured()?).map(|()| Exit::Ok),
+        Verb::Pipe { target } => pipe::pipe(&target).map(|()| Exit::Ok),
+        Verb::Clock => super::clock::tell().map(|()| Exit::Ok),
         verb => super::block_on(async { run(verb).await.map(|()| Exit::Ok) }),
     }
 }
@@ -133,7 +144,7 @@ async fn run(verb: Verb) -> Result<()> {
         Verb::Set(set) => print(&set.ask().await?),
         Verb::Point { target, place } => print(&link::ask(&link::socket(&place.state), &Request::Point(target)).await?),
         Verb::Break { fault, place } => print(&link::ask(&link::socket(&place.state), &Request::Break(fault)).await?),
-        Verb::Respond { .. } | Verb::Probe(_) => unreachable!("they need no runtime"),
+        Verb::Respond { .. } | Verb::Probe(_) | Verb::Pipe { .. } | Verb::Clock => unreachable!("they need no runtime"),
     }
 }
 

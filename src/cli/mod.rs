@@ -1,5 +1,6 @@
 //! Command lines: clap's structs become plain configuration here and go no further.
 
+mod clock;
 mod compare;
 pub mod ingester;
 pub mod lab;

@@ -1,7 +1,7 @@
 //! What every container has in common that the lab makes for itself: it can do nothing but its job.
 
 use super::files::USER;
-use super::{Stack, refused};
+use super::{Engine, refused};
 use anyhow::Result;
 use bollard::container::AttachContainerResults;
 use bollard::models::{ContainerCreateBody, HostConfig};
@@ -41,10 +41,10 @@ pub(super) fn spoken_to(body: ContainerCreateBody) -> ContainerCreateBody {
     }
 }
 
-impl Stack {
+impl Engine {
     /// Attaches to a container and starts it, in this order: no line is lost.
     pub(super) async fn attach_and_start(&self, id: &str, name: &str) -> Result<AttachContainerResults> {
-        let docker = &self.engine.docker;
+        let docker = &self.docker;
         let options =
             AttachContainerOptionsBuilder::default().stream(true).stdin(true).stdout(true).stderr(true).build();
         let attached =

@@ -2,7 +2,7 @@
 
 use super::confined::confined;
 use super::files::Upload;
-use super::{Stack, is_missing, label, refused};
+use super::{Engine, Stack, is_missing, label, refused};
 use crate::wire::exit::{Exit, Failure};
 use anyhow::{Context, Result};
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions, VolumeCreateRequest};
@@ -82,55 +82,92 @@ impl Stack {
     /// Makes sure that a volume holds these files, whole. Returns it, and whether they had to be sent.
     pub async fn ensure_data(&self, data: &DataSet) -> Result<(DataVolume, bool)> {
         let name = format!("{}-data-{}", self.project, &data.checksum[..NAME_DIGITS]);
+        let volume = DataVolume { name, checksum: data.checksum.clone(), bytes: data.bytes };
+        let mut sent = false;
+        for engine in &self.clients {
+            sent |= self.ensure_data_on(engine, data, &volume.name).await?;
+        }
+        Ok((volume, sent))
+    }
+
+    /// The same on one engine. Says whether the files had to be sent.
+    async fn ensure_data_on(&self, engine: &Engine, data: &DataSet, name: &str) -> Result<bool> {
         let labels = [
             (label::STACK, self.project.clone()),
             (label::DATA, data.checksum.clone()),
             (label::BYTES, data.bytes.to_string()),
         ];
         let request = VolumeCreateRequest {
-            name: Some(name.clone()),
+            name: Some(name.to_owned()),
             labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
             ..Default::default()
         };
-        let volume = self.engine.docker.create_volume(request).await.map_err(refused("make a data volume"))?;
+        let volume = engine.docker.create_volume(request).await.map_err(refused("make a data volume"))?;
         if volume.labels.get(label::DATA) != Some(&data.checksum) {
             let message = format!("the volume {name} isn't the lab's: remove or rename it, the lab needs that name");
             return Err(Failure::new(Exit::Engine, message).into());
         }
-        let helper = self.helper(&name).await?;
-        let filled = self.fill(&helper, data).await;
-        self.remove(&helper).await?;
-        Ok((DataVolume { name, checksum: data.checksum.clone(), bytes: data.bytes }, filled?))
-    }
-
-    /// Streams the files through the helper unless the marker says that they are there.
-    async fn fill(&self, helper: &str, data: &DataSet) -> Result<bool> {
-        let marker = self.engine.download(helper, &format!("{MOUNT}/{MARKER}")).await?;
-        if marker.as_deref() == Some(data.checksum.as_bytes()) {
-            return Ok(false);
-        }
-        self.engine.upload(helper, MOUNT, data.files.iter().cloned().map(Upload::File).collect()).await?;
-        let marker = Upload::Text { name: MARKER.into(), contents: data.checksum.clone() };
-        self.engine.upload(helper, MOUNT, vec![marker]).await?;
-        Ok(true)
+        let helper = engine.create(self.helper(name), "make a helper container").await?;
+        let filled = engine.fill(&helper, data).await;
+        engine.remove(&helper).await?;
+        filled
     }
 
     /// A container that is never started: the engine's API reaches a volume only through one.
-    async fn helper(&self, volume: &str) -> Result<String> {
+    fn helper(&self, volume: &str) -> ContainerCreateBody {
         let labels = [(label::STACK, self.project.clone()), (label::HELPER, "data".into())];
         let host = HostConfig {
             mounts: Some(vec![mount(volume, false)]),
             network_mode: Some("none".into()),
             ..Default::default()
         };
-        let body = confined(self.image("ingester"), &["list"], &labels, host);
-        self.create(body, "make a helper container").await
+        confined(self.image("ingester"), &["list"], &labels, host)
+    }
+
+    /// The stack's data volumes, each once: every engine of a client has its own copy.
+    pub async fn data_volumes(&self) -> Result<Vec<DataVolume>> {
+        let labels = vec![format!("{}={}", label::STACK, self.project), label::DATA.to_owned()];
+        let options = ListVolumesOptionsBuilder::default().filters(&HashMap::from([("label", labels)])).build();
+        let mut volumes: Vec<DataVolume> = Vec::new();
+        for engine in self.engines() {
+            let found = engine.docker.list_volumes(Some(options.clone())).await.map_err(refused("list volumes"))?;
+            volumes.extend(found.volumes.unwrap_or_default().into_iter().map(|volume| DataVolume {
+                checksum: volume.labels.get(label::DATA).cloned().unwrap_or_default(),
+                bytes: volume.labels.get(label::BYTES).and_then(|bytes| bytes.parse().ok()).unwrap_or_default(),
+                name: volume.name,
+            }));
+        }
+        volumes.sort_by(|a, b| a.name.cmp(&b.name));
+        volumes.dedup();
+        Ok(volumes)
+    }
+
+    /// Removes one of the stack's data volumes, wherever it is.
+    pub async fn remove_data(&self, volume: &DataVolume) -> Result<()> {
+        for engine in self.engines() {
+            engine.remove_volume(&volume.name).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Streams the files through the helper unless the marker says that they are there.
+    async fn fill(&self, helper: &str, data: &DataSet) -> Result<bool> {
+        let marker = self.download(helper, &format!("{MOUNT}/{MARKER}")).await?;
+        if marker.as_deref() == Some(data.checksum.as_bytes()) {
+            return Ok(false);
+        }
+        self.upload(helper, MOUNT, data.files.iter().cloned().map(Upload::File).collect()).await?;
+        let marker = Upload::Text { name: MARKER.into(), contents: data.checksum.clone() };
+        self.upload(helper, MOUNT, vec![marker]).await?;
+        Ok(true)
     }
 
     /// Creates a container; a missing image gets its own sentence.
     pub(super) async fn create(&self, body: ContainerCreateBody, what: &str) -> Result<String> {
         let image = body.image.clone().unwrap_or_default();
-        let created = self.engine.docker.create_container(None::<CreateContainerOptions>, body).await;
+        let created = self.docker.create_container(None::<CreateContainerOptions>, body).await;
         let created = created.map_err(|error| {
             if is_missing(&error) && super::sentence(&error).contains("image") {
                 return super::no_image(&image).into();
@@ -140,23 +177,12 @@ impl Stack {
         Ok(created.id)
     }
 
-    /// The stack's data volumes.
-    pub async fn data_volumes(&self) -> Result<Vec<DataVolume>> {
-        let labels = vec![format!("{}={}", label::STACK, self.project), label::DATA.to_owned()];
-        let options = ListVolumesOptionsBuilder::default().filters(&HashMap::from([("label", labels)])).build();
-        let found = self.engine.docker.list_volumes(Some(options)).await.map_err(refused("list volumes"))?;
-        let volumes = found.volumes.unwrap_or_default().into_iter().map(|volume| DataVolume {
-            checksum: volume.labels.get(label::DATA).cloned().unwrap_or_default(),
-            bytes: volume.labels.get(label::BYTES).and_then(|bytes| bytes.parse().ok()).unwrap_or_default(),
-            name: volume.name,
-        });
-        Ok(volumes.collect())
-    }
-
-    /// Removes one of the stack's data volumes.
-    pub async fn remove_data(&self, volume: &DataVolume) -> Result<()> {
-        let removed = self.engine.docker.remove_volume(&volume.name, None::<RemoveVolumeOptions>).await;
-        removed.map_err(refused(format!("remove the volume {}", volume.name)))
+    /// Removes a volume of the lab's own. One that isn't there is fine.
+    pub(super) async fn remove_volume(&self, name: &str) -> Result<()> {
+        match self.docker.remove_volume(name, None::<RemoveVolumeOptions>).await {
+            Err(error) if !is_missing(&error) => Err(refused(format!("remove the volume {name}"))(error)),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the engine says of itself and of images, for the record of every run.
 
 use super::{Container, Engine, Stack, label, refused};
+use crate::model::Program;
 use crate::wire::setup::{EngineFacts, ImageFacts};
 use anyhow::Result;
 
@@ -24,9 +25,11 @@ impl Engine {
 }
 
 impl Stack {
-    /// An image by name or id; a sentence with the remedy where it isn't there.
+    /// An image by name or id, on an engine where its role is played; a sentence with the remedy where it isn't there.
     pub async fn image_facts(&self, role: &str, image: &str) -> Result<ImageFacts> {
-        let found = self.engine.docker.inspect_image(image).await.map_err(|error| {
+        let program = Program::ALL.iter().any(|program| program.word() == role);
+        let engine = if program { self.client(1) } else { &self.engine };
+        let found = engine.docker.inspect_image(image).await.map_err(|error| {
             if super::is_missing(&error) {
                 return super::no_image(image).into();
             }
@@ -48,8 +51,27 @@ impl Stack {
         Ok(found.config.and_then(|config| config.labels).and_then(|mut labels| labels.remove(label::COMPOSE)))
     }
 
-    /// The engine this stack runs on.
+    /// The engine that holds the database and the link.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// What the engines of clients' hosts say of themselves; empty where ingesters run beside the database.
+    pub async fn client_facts(&self) -> Result<Vec<EngineFacts>> {
+        let mut facts = Vec::new();
+        for engine in self.engines().filter(|engine| !engine.is(&self.engine)) {
+            facts.push(engine.facts().await?);
+        }
+        Ok(facts)
+    }
+
+    /// The first of its engines that does not answer; none where all do.
+    pub async fn missing_engine(&self) -> Option<&Engine> {
+        for engine in self.engines() {
+            if !engine.is_there().await {
+                return Some(engine);
+            }
+        }
+        None
     }
 }

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The engine gathers all layers before it sends the first byte, and answers only when all are taken.
-const PATIENCE: Duration = Duration::from_secs(3_600);
+pub(super) const PATIENCE: Duration = Duration::from_secs(3_600);
 
 /// Bytes of a piece on its way to the engine.
 const PIECE: usize = 256 * 1024;

@@ -4,7 +4,7 @@ use super::answer::{Answer, Ended};
 use super::confined::{confined, spoken_to};
 use super::data::{MOUNT, mount};
 use super::listen::{Hearer, Output};
-use super::{Container, DataVolume, Limits, Network, Stack, label, refused};
+use super::{Container, DataVolume, Engine, Limits, Network, Stack, label, refused};
 use crate::model::Congestion;
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::{Begin, Job, Line};
@@ -93,15 +93,17 @@ impl Waiting {
 impl Stack {
     /// Starts an ingester, which waits for its job. Where it never gets one, [`Stack::sweep`] removes it.
     pub async fn start(&self, spec: &RunSpec) -> Result<Waiting> {
-        let id = self.create(container(self, spec), "make the ingester's container").await?;
-        let started = self.attach_and_start(&id, "ingester").await;
+        let engine = self.client(spec.client.unwrap_or(1)).clone();
+        let id = engine.create(container(self, spec), "make the ingester's container").await?;
+        let started = engine.attach_and_start(&id, "ingester").await;
         let AttachContainerResults { output, input } = started.map_err(|error| congestion_refused(spec, error))?;
-        Ok(Waiting { container: Container { id, service: "ingester".into() }, output, input })
+        Ok(Waiting { container: Container { id, service: "ingester".into(), engine }, output, input })
     }
 
     /// Removes an ingester that gets no job.
     pub async fn dismiss(&self, waiting: Waiting) -> Result<()> {
-        self.remove(&waiting.container.id).await
+        let container = waiting.container;
+        container.engine.remove(&container.id).await
     }
 
     /// Gives a waiting ingester its job and sees it to its end. `stop` asks it to end in order; `heard` gets every
@@ -153,13 +155,20 @@ impl Stack {
         hearer: &mut dyn Hearer,
     ) -> Result<Left> {
         let Waiting { container, output, input } = waiting;
-        let left = self.drive(&container.id, output, input, told, stop, hearer).await;
-        let removed = self.remove(&container.id).await;
+        let left = container.engine.drive(&container.id, output, input, told, stop, hearer).await;
+        let removed = container.engine.remove(&container.id).await;
         let left = left?;
         removed?;
         Ok(left)
     }
 
+    /// Where a run's ingester of this number, from 1 on, runs: those of one run are dealt out to the hosts of clients.
+    pub(super) fn client(&self, number: usize) -> &Engine {
+        &self.clients[number.saturating_sub(1) % self.clients.len()]
+    }
+}
+
+impl Engine {
     async fn drive(
         &self,
         id: &str,
@@ -185,7 +194,7 @@ impl Stack {
         if let Some(overdue) = heard {
             return Ok(Left { code: -1, out_of_memory: false, overdue: Some(overdue) });
         }
-        let state = self.engine.docker.inspect_container(id, None::<InspectContainerOptions>).await;
+        let state = self.docker.inspect_container(id, None::<InspectContainerOptions>).await;
         let state = state.map_err(refused("tell how the ingester ended"))?.state.unwrap_or_default();
         let (code, out_of_memory) = (state.exit_code.unwrap_or(-1), state.oom_killed.unwrap_or(false));
         Ok(Left { code, out_of_memory, overdue: None })
@@ -193,7 +202,7 @@ impl Stack {
 
     pub(super) async fn signal(&self, id: &str, signal: &str) -> Result<()> {
         let options = KillContainerOptionsBuilder::default().signal(signal).build();
-        match self.engine.docker.kill_container(id, Some(options)).await {
+        match self.docker.kill_container(id, Some(options)).await {
             // It has just ended by itself.
             Err(bollard::errors::Error::DockerResponseServerError { status_code: 404 | 409, .. }) | Ok(()) => Ok(()),
             Err(error) => Err(refused("stop the ingester")(error)),

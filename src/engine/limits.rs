@@ -67,7 +67,7 @@ impl Stack {
             cpuset_cpus: Some(limits.cpuset.clone()).filter(|cpuset| !cpuset.is_empty()),
             ..Default::default()
         };
-        let updated = self.engine.docker.update_container(&container.id, update).await;
+        let updated = container.engine.docker.update_container(&container.id, update).await;
         updated.map_err(refused(format!("limit the CPUs of {} to {}", container.service, limits.cpus)))
     }
 

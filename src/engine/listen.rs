@@ -7,7 +7,7 @@
 //! What came already is let pass by whoever hears: an ingester's lines are numbered.
 
 use super::ingester::{GRACE, Overdue, SILENCE};
-use super::{Stack, is_missing, refused, sentence};
+use super::{Engine, is_missing, refused, sentence};
 use crate::wire::exit::{Exit, Failure};
 use anyhow::Result;
 use bollard::container::LogOutput;
@@ -58,7 +58,7 @@ struct Patience {
     deadline: Instant,
 }
 
-impl Stack {
+impl Engine {
     /// Listens until the container ends, or until it is overdue. `stop` asks it to end in order.
     pub(super) async fn listen(
         &self,
@@ -138,14 +138,14 @@ impl Stack {
     /// Everything a container has said and will say, from its log.
     fn everything_said(&self, id: &str) -> Output {
         let options = LogsOptionsBuilder::default().stdout(true).stderr(true).follow(true).build();
-        Box::pin(self.engine.docker.logs(id, Some(options)))
+        Box::pin(self.docker.logs(id, Some(options)))
     }
 
     /// Whether a container has ended, given a moment to.
     async fn has_ended(&self, id: &str) -> Result<bool> {
         let until = Instant::now() + MOMENT;
         loop {
-            let seen = self.engine.docker.inspect_container(id, None::<InspectContainerOptions>).await;
+            let seen = self.docker.inspect_container(id, None::<InspectContainerOptions>).await;
             let state = match seen {
                 Ok(seen) => seen.state.unwrap_or_default(),
                 Err(error) if is_missing(&error) => return Ok(true), // somebody removed it: the next question says so

@@ -37,7 +37,7 @@ impl Stack {
 
     async fn update_memory(&self, container: &Container, memory: Option<i64>, memory_swap: i64) -> Result<()> {
         let update = ContainerUpdateBody { memory, memory_swap: Some(memory_swap), ..Default::default() };
-        let updated = self.engine.docker.update_container(&container.id, update).await;
+        let updated = container.engine.docker.update_container(&container.id, update).await;
         updated.map_err(refused(format!("limit the memory of {}", container.service)))
     }
 }

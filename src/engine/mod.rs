@@ -7,6 +7,7 @@
 //! ```
 
 mod answer;
+mod clocks;
 mod confined;
 mod data;
 mod facts;
@@ -21,6 +22,7 @@ mod power;
 mod responder;
 mod saved;
 mod stack;
+mod swarm;
 mod usage;
 mod watcher;
 
@@ -35,12 +37,15 @@ pub use power::Standing;
 pub use responder::Responder;
 pub(crate) use saved::names as names_in;
 pub use stack::{Container, Healthy, Network, Running, Stack};
+pub use swarm::{ROLE, Raised};
 pub use watcher::Watcher;
 
 use crate::model::Program;
 use crate::wire::exit::{Exit, Failure};
 use anyhow::Result;
 use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 /// How long the engine may take to answer a request.
@@ -71,6 +76,8 @@ pub mod label {
     pub const HELPER: &str = "ingest-lab.helper";
     /// On the network that leads out of this machine, to a server that is not the lab's.
     pub const OUTSIDE: &str = "ingest-lab.outside";
+    /// On a container that carries a connection of the lab's own, where nothing else reaches the database.
+    pub const CONTROL: &str = "ingest-lab.control";
     /// On a data volume: the checksum of its files.
     pub const DATA: &str = "ingest-lab.data";
     /// On a data volume: the size of its files.
@@ -98,24 +105,30 @@ pub mod label {
 pub struct Engine {
     docker: Docker,
     address: String,
+    /// How far its wall clock was found ahead of the lab's, ns.
+    ahead: Arc<AtomicI64>,
 }
 
 impl Engine {
     /// Connects to `DOCKER_HOST`, else to the default socket, and agrees on an API version.
     pub async fn connect() -> Result<Self> {
         let host = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
-        let address = host.clone().unwrap_or_else(|| DEFAULT_ADDRESS.into());
+        Self::reach(host.as_deref().unwrap_or(DEFAULT_ADDRESS), "set DOCKER_HOST").await
+    }
+
+    /// Connects to the engine of a node, as `unix:///run/other.sock` or `tcp://host:2375`.
+    pub(in crate::engine) async fn at(address: &str) -> Result<Self> {
+        Self::reach(address, "correct its address in --node or INGEST_LAB_NODES").await
+    }
+
+    async fn reach(address: &str, remedy: &str) -> Result<Self> {
         let unreachable = |error: bollard::errors::Error| {
             let cause = sentence(&error);
             let message =
-                format!("the container engine is not reachable at {address}: start it, or set DOCKER_HOST ({cause})");
+                format!("the container engine is not reachable at {address}: start it, or {remedy} ({cause})");
             Failure::new(Exit::Engine, message)
         };
-        let docker = match host {
-            Some(_) => Docker::connect_with_defaults(),
-            None => Docker::connect_with_unix_defaults(),
-        };
-        let docker = docker.map_err(unreachable)?.with_timeout(TIMEOUT);
+        let docker = Docker::connect_with_host(address).map_err(unreachable)?.with_timeout(TIMEOUT);
         let docker = docker.negotiate_version().await.map_err(unreachable)?;
         let api = docker.client_version();
         if api < OLDEST_API {
@@ -125,12 +138,17 @@ impl Engine {
             return Err(Failure::new(Exit::Engine, message).into());
         }
         tracing::debug!(%address, %api, newest = %API_DEFAULT_VERSION, "connected to the container engine");
-        Ok(Self { docker, address })
+        Ok(Self { docker, address: address.into(), ahead: Arc::default() })
     }
 
     /// Whether it answers.
     pub async fn is_there(&self) -> bool {
         tokio::time::timeout(PING, self.docker.ping()).await.is_ok_and(|answer| answer.is_ok())
+    }
+
+    /// Whether both are the same engine.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.address == other.address
     }
 
     /// Where the engine is.

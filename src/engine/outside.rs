@@ -104,11 +104,11 @@ impl Stack {
         };
         let mut body = confined(self.image("link"), &["serve", "--target", target, "--listen", "5432"], &labels, host);
         body.user = Some("root".into()); // as the stack's own: SECURITY.md says why
-        let id = self.create(body, "make the outer link's container").await?;
+        let id = self.engine.create(body, "make the outer link's container").await?;
         self.join(&id, client, Some(OUTER)).await?;
         let started = self.engine.docker.start_container(&id, None::<StartContainerOptions>).await;
         started.map_err(refused("start the outer link"))?;
-        let container = Container { id, service: OUTER.into() };
+        let container = Container { id, service: OUTER.into(), engine: self.engine.clone() };
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.exec(&container, &["/usr/local/bin/link", "status"]).await {

@@ -34,7 +34,7 @@ impl Stack {
     /// Ends a container's program without a word (SIGKILL). One that has just ended is fine.
     pub async fn kill(&self, container: &Container) -> Result<()> {
         let options = KillContainerOptionsBuilder::default().signal("SIGKILL").build();
-        match self.engine.docker.kill_container(&container.id, Some(options)).await {
+        match container.engine.docker.kill_container(&container.id, Some(options)).await {
             Err(Error::DockerResponseServerError { status_code: 404 | 409, .. }) | Ok(()) => Ok(()),
             Err(error) => Err(refused(format!("kill {}", container.service))(error)),
         }
@@ -42,13 +42,13 @@ impl Stack {
 
     /// Holds a container's program still.
     pub async fn pause(&self, container: &Container) -> Result<()> {
-        let paused = self.engine.docker.pause_container(&container.id).await;
+        let paused = container.engine.docker.pause_container(&container.id).await;
         paused.map_err(refused(format!("pause {}", container.service)))
     }
 
     /// Lets it go on.
     pub async fn unpause(&self, container: &Container) -> Result<()> {
-        let unpaused = self.engine.docker.unpause_container(&container.id).await;
+        let unpaused = container.engine.docker.unpause_container(&container.id).await;
         unpaused.map_err(refused(format!("let {} go on", container.service)))
     }
 

@@ -2,7 +2,7 @@
 //! would be in every figure.
 
 use super::confined::confined;
-use super::{Network, Stack, label, refused};
+use super::{Engine, Network, Stack, label, refused};
 use crate::wire::exit::{Exit, Failure};
 use anyhow::Result;
 use bollard::models::HostConfig;
@@ -34,10 +34,10 @@ impl Stack {
             ..Default::default()
         };
         let body = confined(self.image("link"), &["respond", "--listen", &format!("0.0.0.0:{PORT}")], &labels, host);
-        let id = self.create(body, "make the responder's container").await?;
+        let id = self.engine.create(body, "make the responder's container").await?;
         let docker = &self.engine.docker;
         docker.start_container(&id, None::<StartContainerOptions>).await.map_err(refused("start the responder"))?;
-        let ready = tokio::time::timeout(PATIENCE, self.says_ready(&id)).await.unwrap_or(false);
+        let ready = tokio::time::timeout(PATIENCE, self.engine.says_ready(&id)).await.unwrap_or(false);
         let seen = docker.inspect_container(&id, None::<InspectContainerOptions>).await;
         let networks = seen.map_err(refused("inspect the responder"))?.network_settings.and_then(|all| all.networks);
         let address = networks
@@ -54,11 +54,13 @@ impl Stack {
             }
         }
     }
+}
 
+impl Engine {
     /// Reads its log until it says that it listens. False when the log ends before.
     async fn says_ready(&self, id: &str) -> bool {
         let options = LogsOptionsBuilder::default().stdout(true).follow(true).build();
-        let mut output = self.engine.docker.logs(id, Some(options));
+        let mut output = self.docker.logs(id, Some(options));
         let mut said = String::new();
         while let Some(Ok(piece)) = output.next().await {
             said.push_str(&piece.to_string());

@@ -1,5 +1,6 @@
 //! The stack: the containers and networks of one compose project, found by compose's labels.
 
+use super::swarm::Swarm;
 use super::{Engine, is_missing, label, refused};
 use crate::wire::exit::{Exit, Failure};
 use anyhow::Result;
@@ -21,23 +22,36 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Lines of a container's log that an error quotes.
 const LOG_TAIL: usize = 8;
 
-/// One compose project on one engine.
+/// One compose project: its services on one engine, its ingesters on the same one or on others.
 #[derive(Debug, Clone)]
 pub struct Stack {
+    /// Where the database and the link are.
     pub(super) engine: Engine,
+    /// Where ingesters run: the same engine, unless the stack spans several hosts. Never empty.
+    pub(super) clients: Vec<Engine>,
+    /// Set where both are nodes of a swarm.
+    pub(super) swarm: Option<Swarm>,
     /// The compose project's name.
     pub project: String,
     /// The tag of the project's images.
     pub tag: String,
 }
 
-/// A container of the stack.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A container of the stack, on the engine that holds it.
+#[derive(Debug, Clone)]
 pub struct Container {
     /// The engine's id for it.
     pub id: String,
     /// Its service in the compose file.
     pub service: String,
+    pub(super) engine: Engine,
+}
+
+impl Container {
+    /// The engine that holds it.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
 }
 
 /// A container whose health check passed: only [`Stack::healthy`] makes one.
@@ -84,7 +98,7 @@ pub struct Running {
 impl Stack {
     /// The stack of a compose project. Nothing is asked of the engine yet.
     pub fn new(engine: Engine, project: &str, tag: &str) -> Self {
-        Self { engine, project: project.into(), tag: tag.into() }
+        Self { clients: vec![engine.clone()], engine, swarm: None, project: project.into(), tag: tag.into() }
     }
 
     /// The name of one of the project's images.
@@ -99,8 +113,8 @@ impl Stack {
             format!("{}={service}", label::SERVICE),
             format!("{}=False", label::ONE_OFF),
         ];
-        let id = self.list(&labels).await?.into_iter().find_map(|container| container.id);
-        Ok(id.map(|id| Container { id, service: service.into() }))
+        let id = self.engine.list(&labels).await?.into_iter().find_map(|container| container.id);
+        Ok(id.map(|id| Container { id, service: service.into(), engine: self.engine.clone() }))
     }
 
     /// The container of a service.
@@ -115,7 +129,7 @@ impl Stack {
 
     /// Starts a service that the compose file made and left at rest.
     pub async fn start_service(&self, container: &Container) -> Result<()> {
-        let started = self.engine.docker.start_container(&container.id, None::<StartContainerOptions>).await;
+        let started = container.engine.docker.start_container(&container.id, None::<StartContainerOptions>).await;
         started.map_err(refused(format!("start the service {}", container.service)))
     }
 
@@ -123,7 +137,7 @@ impl Stack {
     pub async fn stop_service(&self, container: &Container) -> Result<bool> {
         let running = self.runs(container).await?;
         if running {
-            let stopped = self.engine.docker.stop_container(&container.id, None::<StopContainerOptions>).await;
+            let stopped = container.engine.docker.stop_container(&container.id, None::<StopContainerOptions>).await;
             stopped.map_err(refused(format!("stop the service {}", container.service)))?;
         }
         Ok(running)
@@ -169,7 +183,9 @@ impl Stack {
     pub async fn network(&self, key: &str) -> Result<Network> {
         let labels = vec![format!("{}={}", label::PROJECT, self.project), format!("{}={key}", label::NETWORK)];
         let options = ListNetworksOptionsBuilder::default().filters(&HashMap::from([("label", labels)])).build();
-        let found = self.engine.docker.list_networks(Some(options)).await.map_err(refused("list networks"))?;
+        // A worker of a swarm knows only the networks that its own containers are on.
+        let engine = self.swarm.as_ref().map_or(&self.engine, Swarm::manager);
+        let found = engine.docker.list_networks(Some(options)).await.map_err(refused("list networks"))?;
         let id = found.into_iter().find_map(|network| network.id).ok_or_else(|| {
             let message = format!("the stack {} has no network {key}: `make up` makes it", self.project);
             Failure::new(Exit::Engine, message)
@@ -179,7 +195,7 @@ impl Stack {
 
     /// Runs a command in a container of the stack: its exit code, its output, its complaints.
     pub async fn exec(&self, container: &Container, command: &[&str]) -> Result<(i64, String, String)> {
-        let docker = &self.engine.docker;
+        let docker = &container.engine.docker;
         let what = format!("run {} in {}", command.join(" "), container.service);
         let options = CreateExecOptions {
             cmd: Some(command.to_vec()),
@@ -204,27 +220,31 @@ impl Stack {
 
     /// A small file of one of the stack's containers; none where it isn't there.
     pub async fn read_file(&self, container: &Container, path: &str) -> Result<Option<Vec<u8>>> {
-        self.engine.download(&container.id, path).await
+        container.engine.download(&container.id, path).await
     }
 
     /// The containers in which labs of this stack run: none where the lab runs on the host.
     pub async fn labs(&self) -> Result<Vec<Container>> {
         let labels = [format!("{}={}", label::STACK, self.project), format!("{}=cli", label::ROLE)];
         let running = self
+            .engine
             .list(&labels)
             .await?
             .into_iter()
             .filter(|lab| lab.status.as_ref().is_some_and(|s| s.starts_with("Up")));
-        Ok(running.filter_map(|lab| lab.id).map(|id| Container { id, service: "lab".into() }).collect())
+        let lab = |id| Container { id, service: "lab".into(), engine: self.engine.clone() };
+        Ok(running.filter_map(|lab| lab.id).map(lab).collect())
     }
 
     /// Everything of this stack that exists: its services, and ingesters of a series.
     pub async fn running(&self) -> Result<Vec<Running>> {
-        let services = self.list(&[format!("{}={}", label::PROJECT, self.project)]).await?;
-        let ours = self.list(&[format!("{}={}", label::STACK, self.project)]).await?;
-        let mut running: Vec<Running> = services
+        let mut found = Vec::new();
+        for engine in self.engines() {
+            found.extend(engine.list(&[format!("{}={}", label::PROJECT, self.project)]).await?);
+            found.extend(engine.list(&[format!("{}={}", label::STACK, self.project)]).await?);
+        }
+        let mut running: Vec<Running> = found
             .into_iter()
-            .chain(ours)
             .map(|container| {
                 let labels = container.labels.unwrap_or_default();
                 let get = |key: &str| labels.get(key).map_or("?", String::as_str);
@@ -249,31 +269,24 @@ impl Stack {
     /// Only the lab that holds the stack's lock may do this: they could be another's.
     pub async fn sweep(&self) -> Result<usize> {
         let mut removed = 0;
-        for kind in [label::RUN, label::HELPER] {
-            for container in self.list(&[format!("{}={}", label::STACK, self.project), kind.into()]).await? {
-                if let Some(id) = container.id {
-                    self.remove(&id).await?;
-                    removed += 1;
+        for engine in self.engines() {
+            for kind in [label::RUN, label::HELPER] {
+                for container in engine.list(&[format!("{}={}", label::STACK, self.project), kind.into()]).await? {
+                    if let Some(id) = container.id {
+                        engine.remove(&id).await?;
+                        removed += 1;
+                    }
                 }
             }
         }
         Ok(removed)
     }
 
-    /// Removes a container of the lab's own, running or not. One that is gone already is fine.
-    pub(super) async fn remove(&self, id: &str) -> Result<()> {
-        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        match self.engine.docker.remove_container(id, Some(options)).await {
-            Err(error) if !is_missing(&error) && !is_being_removed(&error) => Err(refused("remove a container")(error)),
-            _ => Ok(()),
-        }
-    }
-
     /// The end of a container's log, indented, for an error.
     async fn log_tail(&self, container: &Container) -> String {
         let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&LOG_TAIL.to_string()).build();
         let mut log = String::new();
-        let mut output = self.engine.docker.logs(&container.id, Some(options));
+        let mut output = container.engine.docker.logs(&container.id, Some(options));
         while let Some(Ok(piece)) = output.next().await {
             log.push_str(&piece.to_string());
         }
@@ -282,17 +295,36 @@ impl Stack {
 
     pub(super) async fn inspect(&self, container: &Container) -> Result<ContainerInspectResponse> {
         let what = format!("inspect the service {}", container.service);
-        self.engine
+        container
+            .engine
             .docker
             .inspect_container(&container.id, None::<InspectContainerOptions>)
             .await
             .map_err(refused(what))
     }
 
-    async fn list(&self, labels: &[String]) -> Result<Vec<bollard::models::ContainerSummary>> {
+    /// Every engine of the stack, each once: the database's first.
+    pub(super) fn engines(&self) -> impl Iterator<Item = &Engine> {
+        let others = self.clients.iter().filter(|client| !client.is(&self.engine));
+        std::iter::once(&self.engine).chain(others)
+    }
+}
+
+impl Engine {
+    /// Containers, running or not, that carry all these labels.
+    pub(super) async fn list(&self, labels: &[String]) -> Result<Vec<bollard::models::ContainerSummary>> {
         let filters = HashMap::from([("label", labels.to_vec())]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-        self.engine.docker.list_containers(Some(options)).await.map_err(refused("list containers"))
+        self.docker.list_containers(Some(options)).await.map_err(refused("list containers"))
+    }
+
+    /// Removes a container of the lab's own, running or not. One that is gone already is fine.
+    pub(super) async fn remove(&self, id: &str) -> Result<()> {
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        match self.docker.remove_container(id, Some(options)).await {
+            Err(error) if !is_missing(&error) && !is_being_removed(&error) => Err(refused("remove a container")(error)),
+            _ => Ok(()),
+        }
     }
 }
 

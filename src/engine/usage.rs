@@ -1,11 +1,12 @@
 //! What a container's control group has used: read through the engine, without a process inside.
 
-use super::{Container, Stack, refused};
+use super::{Container, Engine, Stack, refused};
 use crate::model::clock;
 use crate::wire::watched::Used;
 use anyhow::Result;
 use bollard::query_parameters::StatsOptionsBuilder;
 use futures_util::StreamExt;
+use std::sync::atomic::Ordering;
 use time::OffsetDateTime;
 
 impl Stack {
@@ -13,13 +14,15 @@ impl Stack {
     pub async fn usage(&self, container: &Container) -> Result<Option<Used>> {
         let asked = clock::seconds();
         let options = StatsOptionsBuilder::default().stream(false).one_shot(true).build();
-        let Some(answer) = self.engine.docker.stats(&container.id, Some(options)).next().await else { return Ok(None) };
+        let Some(answer) = container.engine.docker.stats(&container.id, Some(options)).next().await else {
+            return Ok(None);
+        };
         let stats = match answer {
             Ok(stats) => stats,
             Err(error) if super::is_missing(&error) => return Ok(None),
             Err(error) => return Err(refused(format!("tell what {} uses", container.service))(error)),
         };
-        let at = read_at(asked, clock::seconds(), stats.read.map(|read| OffsetDateTime::now_utc() - read));
+        let at = read_at(asked, clock::seconds(), stats.read.map(|read| container.engine.ago(read)));
         let Some(cpu) = stats.cpu_stats else { return Ok(None) };
         let used = cpu.cpu_usage.and_then(|usage| usage.total_usage).unwrap_or(0);
         let throttling = cpu.throttling_data.unwrap_or_default();
@@ -30,6 +33,13 @@ impl Stack {
             periods: throttling.periods.unwrap_or(0),
             throttled: throttling.throttled_time.unwrap_or(0) as f64 / 1e9,
         }))
+    }
+}
+
+impl Engine {
+    /// How long ago a time was that the engine says, by its own clock.
+    fn ago(&self, said: OffsetDateTime) -> time::Duration {
+        OffsetDateTime::now_utc() - said + time::Duration::nanoseconds(self.ahead.load(Ordering::Relaxed))
     }
 }
 

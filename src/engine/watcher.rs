@@ -2,7 +2,7 @@
 //! on standard output, gone when its input is closed.
 
 use super::confined::{confined, spoken_to};
-use super::{Container, Stack, label, refused};
+use super::{Container, Engine, Stack, label, refused};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::watched::{Look, Share, WatchJob};
 use anyhow::{Context, Result};
@@ -26,6 +26,7 @@ const LONGEST: usize = 4 << 20;
 
 /// A watcher at work.
 pub struct Watcher {
+    engine: Engine,
     id: String,
     input: Pin<Box<dyn AsyncWrite + Send>>,
     looks: JoinHandle<Result<Vec<Look>>>,
@@ -43,21 +44,22 @@ impl Stack {
             ..Default::default()
         };
         let body = spoken_to(confined(self.image("ingester"), &["watch"], &labels, host));
-        let id = self.create(body, "make the watcher's container").await?;
-        let AttachContainerResults { output, mut input } = self.attach_and_start(&id, "watcher").await?;
+        let engine = beside.engine().clone();
+        let id = engine.create(body, "make the watcher's container").await?;
+        let AttachContainerResults { output, mut input } = engine.attach_and_start(&id, "watcher").await?;
         let mut text = serde_json::to_vec(job).context("write the watcher's job")?;
         text.push(b'\n');
         input.write_all(&text).await.and(input.flush().await).context("tell the watcher what to do")?;
-        Ok(Watcher { id, input, looks: tokio::spawn(collect(output)) })
+        Ok(Watcher { engine, id, input, looks: tokio::spawn(collect(output)) })
     }
 
     /// Ends a watcher; what it saw, a share of it where that is much.
     pub async fn end_watch(&self, watcher: Watcher) -> Result<Vec<Look>> {
-        let Watcher { id, mut input, looks } = watcher;
+        let Watcher { engine, id, mut input, looks } = watcher;
         let early = looks.is_finished();
         let _ = input.shutdown().await; // it may have ended by itself: its words say why
         let seen = tokio::time::timeout(PATIENCE, looks).await;
-        self.remove(&id).await?;
+        engine.remove(&id).await?;
         let looks = seen.context("the watcher did not end")?.context("read what the watcher saw")??;
         if early {
             let message = "the watcher's stream broke before the run's end: what it saw is not all there was to see";

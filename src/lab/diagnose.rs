@@ -98,6 +98,7 @@ impl DiagnoseConfig {
             budget: None,
             backend: None,
             database: None,
+            nodes: None,
             stop: StopRule { seconds: Some(self.seconds), ..Default::default() },
             cells: cells.iter().map(CellSpan::of).collect(),
         };

@@ -40,6 +40,10 @@ pub async fn doctor(config: &StackConfig) -> Result<()> {
     let stack = config.connect().await?;
     let facts = stack.engine().facts().await?;
     engine_lines(stack.engine().address(), &facts).iter().for_each(|line| println!("{line}"));
+    for client in stack.client_facts().await? {
+        println!("  client    on another host:");
+        engine_lines("its address", &client).iter().for_each(|line| println!("{line}"));
+    }
     println!("{}", battery());
     match StackStage::take_within(stack, Duration::ZERO).await {
         Ok(stage) => stage.examine(SPINS).await?.lines().iter().for_each(|line| println!("{line}")),

@@ -20,6 +20,7 @@ mod peer;
 mod placement;
 mod plan;
 mod progress;
+mod raising;
 mod replay;
 mod reporting;
 mod run_loop;
@@ -54,6 +55,7 @@ pub(crate) use verify::verified;
 pub use verify::verify;
 
 use crate::engine::{Engine, Stack};
+use crate::model::PlacedBy;
 use anyhow::Result;
 
 /// Name and version of the lab.
@@ -66,10 +68,29 @@ pub struct StackConfig {
     pub project: String,
     /// The images' tag.
     pub tag: String,
+    /// What places its containers.
+    pub placed_by: PlacedBy,
+    /// Addresses of the nodes' engines, where it is on a swarm.
+    pub nodes: Vec<String>,
 }
 
 impl StackConfig {
     async fn connect(&self) -> Result<Stack> {
-        Ok(Stack::new(Engine::connect().await?, &self.project, &self.tag))
+        self.connect_with(&[]).await
+    }
+
+    /// The same, with more addresses of nodes: those of an experiment.
+    async fn connect_with(&self, more: &[String]) -> Result<Stack> {
+        let engine = Engine::connect().await?;
+        match self.placed_by {
+            PlacedBy::Docker => Ok(Stack::new(engine, &self.project, &self.tag)),
+            PlacedBy::Swarm => {
+                // A name of its own: a stack that compose made on one of the engines is another one.
+                let project = format!("{}-swarm", self.project);
+                let nodes: Vec<String> =
+                    self.nodes.iter().chain(more).filter(|node| !node.is_empty()).cloned().collect();
+                Stack::on_swarm(engine, &nodes, &project, &self.tag).await
+            }
+        }
     }
 }

@@ -110,6 +110,19 @@ pub fn places(placement: Placement, cores: &Cores) -> Result<Places, String> {
     }
 }
 
+/// Client and database on machines of their own: each has all of its own, but where it is to be pinned link and lab get
+/// the last core of the database's, if it has another.
+pub fn places_apart(placement: Placement, client: &Cores, database: &Cores) -> Places {
+    let all = Cores::place(&database.0);
+    let (own, others) = match (placement, database.0.split_last()) {
+        (Placement::Pinned, Some((last, rest))) if !rest.is_empty() => {
+            (Cores::place(rest), Cores::place(std::slice::from_ref(last)))
+        }
+        _ => (all.clone(), all),
+    };
+    Places { client: Cores::place(&client.0), database: own, others, shares_core: false }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +151,19 @@ mod tests {
         // As a small virtual machine does: one core, two threads.
         assert_eq!(pinned(&Cores::parse("0-1\n0-1\n", 2)), "0 1 0 one core");
         assert_eq!(pinned(&Cores::parse("0-1\n0-1\n2-3\n2-3\n", 4)), "0-1 2-3 0-1");
+    }
+
+    #[test]
+    fn on_machines_of_their_own_each_side_has_all_of_its_own() {
+        let (two, four) = (Cores::parse("", 2), Cores::parse("", 4));
+        let said = |placement, client: &Cores, database: &Cores| {
+            let Places { client, database, others, shares_core } = places_apart(placement, client, database);
+            assert!(!shares_core);
+            format!("{client} {database} {others}")
+        };
+        assert_eq!(said(Placement::Shared, &two, &four), "0-1 0-3 0-3");
+        assert_eq!(said(Placement::Pinned, &two, &four), "0-1 0-2 3");
+        assert_eq!(said(Placement::Pinned, &four, &Cores::parse("", 1)), "0-3 0 0", "one core has to do for both");
     }
 
     #[test]

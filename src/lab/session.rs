@@ -8,7 +8,7 @@ use super::run_loop::{Keep, Names, Played, Player};
 use super::stack_stage::{Leave, StackStage};
 use super::stage::Stage;
 use super::stop::Stop;
-use super::{PROGRAM, StackConfig, compare, data, links, reporting};
+use super::{PROGRAM, StackConfig, compare, data, links, raising, reporting};
 use crate::analysis::Analysis;
 use crate::engine::{Stack, label};
 use crate::model::{Part, Program, units};
@@ -51,7 +51,7 @@ pub struct RunConfig {
 pub async fn run(config: &RunConfig) -> Result<()> {
     let stop = Stop::on_signals()?;
     let wanted = Wanted::from(config)?;
-    let stack = config.stack.connect().await?;
+    let stack = config.stack.connect_with(wanted.experiment.nodes()).await?;
     let ended = or_at_once(&stack, &stop, series(&stack, &wanted, &stop, config.screen)).await;
     ended.map_err(|error| match wanted.experiment.database {
         Some(_) if stop.is_now() => left_outside(&error),
@@ -65,8 +65,12 @@ fn left_outside(error: &anyhow::Error) -> anyhow::Error {
     Failure::new(Exit::Interrupted, message).into()
 }
 
-/// Work that a second Ctrl-C ends at once.
+/// Work on a stack, which is made for it where nobody else does, that a second Ctrl-C ends at once.
 pub(super) async fn or_at_once(stack: &Stack, stop: &Stop, work: impl Future<Output = Result<()>>) -> Result<()> {
+    raising::on_a_stack(stack, stop, until_now(stack, stop, work)).await
+}
+
+async fn until_now(stack: &Stack, stop: &Stop, work: impl Future<Output = Result<()>>) -> Result<()> {
     tokio::select! {
         outcome = work => outcome,
         () = stop.now() => {
@@ -80,6 +84,9 @@ pub(super) async fn or_at_once(stack: &Stack, stop: &Stop, work: impl Future<Out
 
 /// Takes the stack, which tidies it; the connection just dropped may hold its lock for a moment more.
 async fn put_back(stack: &Stack) {
+    if stack.is_on_swarm() {
+        return; // all of it goes
+    }
     // Nobody else's: this lab has just held the lock.
     let _ = StackStage::revive(stack, false).await;
     while StackStage::take_within(stack.clone(), Duration::ZERO).await.is_err() {
@@ -228,6 +235,7 @@ async fn begin(
     progress: &mut Progress,
 ) -> Result<(Folder, Vec<RunRecord>)> {
     let experiment = &wanted.experiment;
+    stage.check_hosts(experiment)?;
     if let Some(database) = &experiment.database {
         stage.go_outside(experiment, database, wanted.leave, stop).await?;
     }
@@ -303,6 +311,7 @@ async fn setup(stage: &StackStage) -> Result<Setup> {
         schema: SCHEMA,
         program: PROGRAM.into(),
         engine: conditions.engine,
+        client_engine: conditions.client_engine,
         images: conditions.images,
         forwarding: conditions.link.as_ref().map(|link| link.forwarding),
         backend: conditions.link.as_ref().map(|link| link.emulation.backend),

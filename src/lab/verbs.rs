@@ -4,7 +4,7 @@ use super::experiment::{Experiment, Overrides};
 use super::plan::{estimate, fit, plan};
 use super::stack_stage::StackStage;
 use super::standing::Standing;
-use super::{StackConfig, links};
+use super::{StackConfig, links, raising};
 use crate::engine::Stack;
 use crate::model::link::LinkProfile;
 use crate::model::{Scheme, Statement, Workload, printable, units};
@@ -119,6 +119,9 @@ fn report_part(part: crate::model::Part) -> &'static str {
 /// Removes the stack's data volumes and whatever a killed lab left. Results are never touched.
 pub async fn clean(config: &StackConfig) -> Result<()> {
     let stack = config.connect().await?;
+    if stack.is_on_swarm() {
+        raising::clear(&stack).await?;
+    }
     // A lab at work holds the lock. A stack that is down has no lab at work.
     let taken = StackStage::take_within(stack.clone(), Duration::ZERO).await;
     if let Err(error) = &taken

@@ -15,6 +15,7 @@ mod control;
 mod emulate;
 mod iptables;
 mod nft;
+pub mod pipe;
 pub mod probe;
 mod relay;
 pub mod respond;

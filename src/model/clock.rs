@@ -44,6 +44,11 @@ impl Now {
         best.expect("the loop runs once").1
     }
 
+    /// The wall clock since its epoch.
+    pub fn wall(&self) -> Duration {
+        self.wall
+    }
+
     /// How long ago a time of the wall clock was, if that is to be believed: a clock that was set says anything.
     pub fn since(&self, wall: Duration, believed: Duration) -> Duration {
         self.wall.checked_sub(wall).filter(|age| *age <= believed).unwrap_or_default()

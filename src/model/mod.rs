@@ -53,6 +53,16 @@ macro_rules! words {
 }
 
 words! {
+    /// What places the containers of a stack.
+    #[derive(Default)]
+    PlacedBy {
+        #[default]
+        Docker => "one container engine, where `make up` started the stack",
+        Swarm => "the nodes of a swarm, by their label lab.role: docs/two-hosts.md",
+    }
+}
+
+words! {
     /// What is done.
     #[derive(Default)]
     Workload {

@@ -2,6 +2,7 @@
 
 use super::why::{Fact, fact};
 use crate::model::units;
+use crate::wire::clocks::Clocks;
 use crate::wire::conditions::Conditions;
 use crate::wire::emulation::Fidelity;
 use crate::wire::record::RunRecord;
@@ -16,6 +17,7 @@ pub(super) fn setup(records: &[RunRecord]) -> Vec<Fact> {
     let Some(last) = records.iter().max_by_key(|run| (run.run, run.attempt)) else { return Vec::new() };
     let found = &last.conditions;
     let mut facts = engine(&found.engine, &found.machine);
+    facts.extend(hosts(found));
     facts.extend(found.images.iter().map(image));
     facts.extend(found.link.iter().flat_map(way));
     facts.extend(settings(records));
@@ -60,6 +62,32 @@ fn engine(found: &EngineFacts, below: &MachineFacts) -> Vec<Fact> {
     ];
     let told = [("engine", listed(engine)), ("machine", listed(machine)), ("disk", listed(disk)), ("TCP", listed(tcp))];
     told.into_iter().filter_map(|(about, text)| Some(fact(about, text?))).collect()
+}
+
+/// The client's host, where it is another one, and what is known of the time there. By role: no host has a name here.
+pub(super) fn hosts(found: &Conditions) -> Vec<Fact> {
+    let Some(client) = &found.client_engine else { return Vec::new() };
+    let mut facts = engine(client, &MachineFacts::default());
+    facts.iter_mut().for_each(|fact| fact.about = format!("client's {}", fact.about));
+    facts.extend(found.clocks.as_ref().map(clocks));
+    facts
+}
+
+/// How far the hosts' clocks are apart, and how far off that may be.
+pub(super) fn clocks(found: &Clocks) -> Fact {
+    let (apart, error) = found.apart();
+    let milliseconds = |seconds: f64| units::number(seconds * 1e3);
+    let which = if apart < 0.0 { "behind" } else { "ahead of" };
+    let [client, database] = [found.client.error, found.database.error].map(milliseconds);
+    fact(
+        "clocks",
+        format!(
+            "the client's host is {} ms {which} the database's (± {} ms); times are on the lab's clock, off by {client} ms \
+             (client) and {database} ms (database) at most",
+            milliseconds(apart.abs()),
+            milliseconds(error)
+        ),
+    )
 }
 
 fn image(found: &ImageFacts) -> Fact {
@@ -138,6 +166,21 @@ mod tests {
         assert_eq!(keys.len(), 1);
         assert_eq!(keys[0].text, "asked on, found on; asked off, found off");
         assert!(setup(&[]).is_empty());
+    }
+
+    #[test]
+    fn the_client_s_host_is_told_by_its_role_with_the_error_of_its_clock() {
+        let mut records = quick();
+        let last = records.last_mut().unwrap();
+        last.conditions.client_engine = Some(EngineFacts { version: "26.1.5".into(), ..Default::default() });
+        let ahead = |wall, error| crate::wire::clocks::Ahead { wall, error, ..Default::default() };
+        last.conditions.clocks = Some(Clocks { database: ahead(0.25, 0.001), client: ahead(0.125, 0.002) });
+        let all = setup(&records);
+        let said = |about: &str| all.iter().find(|fact| fact.about == about).map(|fact| fact.text.as_str());
+        assert_eq!(said("client's engine"), Some("26.1.5"));
+        let expected = "the client's host is 125 ms behind the database's (± 3.00 ms); times are on the lab's clock, off by \
+                        2.00 ms (client) and 1.00 ms (database) at most";
+        assert_eq!(said("clocks"), Some(expected));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::wire::conditions::{Conditions, CpuCheck};
 use crate::wire::emulation::Fidelity;
 use crate::wire::measured::{LinkMeasured, Quantiles};
 use crate::wire::record::RunRecord;
-use crate::wire::setup::Forwarding;
+use crate::wire::setup::{EngineFacts, Forwarding};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -51,6 +51,7 @@ pub fn facts(analysis: &Analysis<'_>, names: &Names) -> Vec<Fact> {
     facts.extend(images(&last.conditions));
     facts.extend(driver(analysis));
     facts.push(machine(&last.conditions));
+    facts.extend(hosts(&last.conditions));
     facts
 }
 
@@ -229,6 +230,16 @@ fn driver(analysis: &Analysis<'_>) -> Option<Fact> {
     (has(&[Scheme::Threads]) && has(&[Scheme::Async, Scheme::AsyncSingle])).then(|| {
         fact("driver", "threads and async share one (postgres wraps tokio-postgres): they differ in scheduling")
     })
+}
+
+/// That there are two hosts, and how well their clocks are known: by role, no host has a name here.
+fn hosts(found: &Conditions) -> Vec<Fact> {
+    let Some(client) = &found.client_engine else { return Vec::new() };
+    let EngineFacts { version, kernel, processors, .. } = client;
+    let told = format!(
+        "client and database on hosts of their own; the client's: {processors} processors, engine {version}, kernel {kernel}"
+    );
+    [fact("hosts", told)].into_iter().chain(found.clocks.as_ref().map(setup::clocks)).collect()
 }
 
 fn machine(found: &Conditions) -> Fact {

@@ -1,5 +1,6 @@
 //! The conditions a run ran under: what was asked for next to what was found, and what preparing it took.
 
+use super::clocks::Clocks;
 use super::external::External;
 use super::fault::FaultSeen;
 use super::measured::{LinkMeasured, Quantiles};
@@ -18,6 +19,13 @@ pub struct Conditions {
     /// The machine as the database's container sees it.
     #[serde(default)]
     pub machine: MachineFacts,
+    /// The engine of the client's host, where that is another one than the database's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_engine: Option<EngineFacts>,
+    /// How far the clocks of both hosts were ahead of the lab's; none where all of it is one machine. Times that were
+    /// seen there are on the lab's clock already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clocks: Option<Clocks>,
     /// The images that took part.
     pub images: Vec<ImageFacts>,
     /// The way through the link: what was set, by what, and what it counted until the run's end. None where the run's

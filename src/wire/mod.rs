@@ -7,6 +7,7 @@
 
 mod begin;
 pub mod bounded;
+pub mod clocks;
 pub mod conditions;
 mod dburl;
 pub mod emulation;

@@ -31,6 +31,16 @@ pub struct EngineFacts {
     pub storage: String,
 }
 
+impl EngineFacts {
+    /// What tells a machine and its engine from another, in a line.
+    pub fn told(&self) -> String {
+        let Self { version, cgroup, kernel, architecture, processors, memory, .. } = self;
+        format!(
+            "engine {version}, cgroup {cgroup}, kernel {kernel}, {architecture}, {processors} processors, {memory} bytes of memory"
+        )
+    }
+}
+
 /// The machine as a container of the stack sees it: the same one whether or not the lab runs there. What it doesn't
 /// tell stays empty.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -154,8 +164,11 @@ pub struct Setup {
     pub schema: u32,
     /// Name and version of the lab.
     pub program: String,
-    /// The container engine and the machine.
+    /// The container engine and the machine: the database's, where there are two.
     pub engine: EngineFacts,
+    /// The client's, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_engine: Option<EngineFacts>,
     /// The images.
     pub images: Vec<ImageFacts>,
     /// How the link forwards.
@@ -213,6 +226,7 @@ impl Setup {
                 (engine.architecture.clone(), engine.processors, engine.memory),
                 (engine.kernel.clone(), engine.cgroup.clone()),
                 (setup.machine.processor.clone(), setup.machine.filesystem.clone()),
+                setup.client_engine.as_ref().map(EngineFacts::told),
             )
         };
         of(self) == of(other)
@@ -251,6 +265,8 @@ impl Setup {
             ("the database server".into(), place(self), place(now)),
             ("the server's version".into(), version(self), version(now)),
         ];
+        let host = |setup: &Self| setup.client_engine.as_ref().map_or("the database's".into(), EngineFacts::told);
+        pairs.push(("the client's host".into(), host(self), host(now)));
         for (name, sum) in &self.locks {
             let other = now.locks.get(name).cloned().unwrap_or_default();
             pairs.push((format!("the lock file {name}"), sum.clone(), other));
@@ -305,6 +321,7 @@ mod tests {
             schema: super::super::SCHEMA,
             program: "ingest-lab 0.1.0".into(),
             engine,
+            client_engine: None,
             images: Vec::new(),
             forwarding: None,
             backend: None,
@@ -329,6 +346,17 @@ mod tests {
         now.machine.processor = "Model B".into();
         assert_eq!(was.differences(&now), ["the processor was Model A, is Model B"]);
         assert!(!was.same_machine(&now));
+    }
+
+    #[test]
+    fn another_host_of_the_client_is_another_machine() {
+        let client = |kernel: &str| Some(EngineFacts { kernel: kernel.into(), ..Default::default() });
+        let was = Setup { client_engine: client("6.1.0"), ..setup() };
+        let now = Setup { client_engine: client("6.12.0"), ..setup() };
+        assert!(was.same_machine(&was) && !was.same_machine(&now) && !was.same_machine(&setup()));
+        let found = was.differences(&now);
+        assert!(found.len() == 1 && found[0].starts_with("the client's host was engine "), "{found:?}");
+        assert!(was.differences(&setup())[0].ends_with("is the database's"));
     }
 
     #[test]

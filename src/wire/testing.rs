@@ -169,6 +169,7 @@ pub(crate) fn setup() -> Setup {
         compose: "2.40.0".into(),
         machine: MachineFacts::default(),
         server: None,
+        client_engine: None,
         noise_floor: None,
         schema: SCHEMA,
         program: "lab test".into(),

@@ -73,6 +73,9 @@ enum Verb {
     /// Measure the link, which is pointed at a responder, and say as JSON what was found
     #[command(hide = true)]
     Probe(ProbeArgs),
+    /// Say what time it is for every line of standard input
+    #[command(hide = true)]
+    Clock,
 }
 
 #[derive(Debug, Args)]
@@ -184,6 +187,7 @@ pub fn main() -> Result<Exit> {
             Ok(Exit::Ok)
         }
         Verb::Watch => watch(),
+        Verb::Clock => super::clock::tell().map(|()| Exit::Ok),
         Verb::Probe(args) => {
             println!("{}", args.measured()?);
             Ok(Exit::Ok)

@@ -5,7 +5,7 @@ use crate::lab::StackConfig;
 use crate::lab::judge::judge;
 use crate::lab::plan::plan;
 use crate::lab::testing::experiment;
-use crate::model::{Part, Phase};
+use crate::model::{Part, Phase, PlacedBy};
 use crate::series::bundle::Written;
 use crate::series::{Folder, stem};
 use crate::wire::metrics::Second;
@@ -34,6 +34,7 @@ pub(in crate::lab) fn setup() -> Setup {
         compose: "2.40.0".into(),
         machine: MachineFacts::default(),
         server: None,
+        client_engine: None,
         noise_floor: None,
         schema: SCHEMA,
         program: "ingest-lab test".into(),
@@ -104,7 +105,12 @@ impl Place {
     /// Bundles the series, as asked.
     pub fn bundle_as(&self, ask: impl FnOnce(&mut BundleConfig)) -> Result<(PathBuf, Written)> {
         let mut config = BundleConfig {
-            stack: StackConfig { project: "test".into(), tag: "test".into() },
+            stack: StackConfig {
+                project: "test".into(),
+                tag: "test".into(),
+                placed_by: PlacedBy::Docker,
+                nodes: Vec::new(),
+            },
             series: SERIES.into(),
             output: Some(self.folder.path().join("test.zip")),
             with_data: false,

@@ -1,7 +1,7 @@
 //! What an experiment may ask for: in itself, and of the stack it is to run on. Each refusal says what would do.
 
 use super::{CellSpan, Experiment, faults};
-use crate::lab::placement::places;
+use crate::lab::placement::{places, places_apart};
 use crate::lab::plan::{estimate, runs};
 use crate::lab::{Capacity, links};
 use crate::model::cell::Cell;
@@ -98,16 +98,21 @@ impl Experiment {
     pub fn check_capacity(&self, capacity: &Capacity) -> Result<(), Failure> {
         let refuse = |message| Err(Failure::new(Exit::Usage, message));
         for cell in self.cells() {
-            let places = match places(cell.placement, &capacity.cores) {
-                Ok(places) => places,
-                Err(message) => return refuse(message),
+            let places = match &capacity.client_cores {
+                Some(client) => places_apart(cell.placement, client, &capacity.cores),
+                None => match places(cell.placement, &capacity.cores) {
+                    Ok(places) => places,
+                    Err(message) => return refuse(message),
+                },
             };
-            for (name, asked, place) in
-                [("client_cpus", cell.client_cpus, places.client), ("db_cpus", cell.db_cpus, places.database)]
-            {
+            let client_cores = capacity.client_cores.as_ref().unwrap_or(&capacity.cores);
+            for (name, asked, place, cores) in [
+                ("client_cpus", cell.client_cpus, places.client, client_cores),
+                ("db_cpus", cell.db_cpus, places.database, &capacity.cores),
+            ] {
                 let has = place.count();
                 if asked.count().is_some_and(|asked| asked > has as f64) {
-                    let machine = capacity.cores.count();
+                    let machine = cores.count();
                     let message = format!(
                         "{name} is {asked}, but it has {has} under placement \"{}\" on a machine of {machine}: lower it, or use \"unlimited\"",
                         cell.placement

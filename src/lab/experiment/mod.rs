@@ -25,7 +25,7 @@ pub const EXPERIMENTS: &str = "experiments";
 pub(in crate::lab) const LONGEST: u64 = 1 << 20;
 
 /// Experiments that come with the program, found where the folder has none of that name.
-const SHIPPED: [(&str, &str); 13] = [
+const SHIPPED: [(&str, &str); 14] = [
     ("quick", include_str!("../../../experiments/quick.toml")),
     ("scheme-2015", include_str!("../../../experiments/scheme-2015.toml")),
     ("pool-size", include_str!("../../../experiments/pool-size.toml")),
@@ -39,6 +39,7 @@ const SHIPPED: [(&str, &str); 13] = [
     ("tls", include_str!("../../../experiments/tls.toml")),
     ("faults", include_str!("../../../experiments/faults.toml")),
     ("clients", include_str!("../../../experiments/clients.toml")),
+    ("two-hosts", include_str!("../../../experiments/two-hosts.toml")),
 ];
 
 /// What to compare, how often, and when a run ends.
@@ -63,10 +64,22 @@ pub struct Experiment {
     /// A server outside that rows go into, instead of the lab's own database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<Database>,
+    /// Where the engines of a swarm's nodes are, for `--engine swarm`. Never written down again: a series' folder says
+    /// nothing of where it was made.
+    #[serde(default, skip_serializing)]
+    pub nodes: Option<Nodes>,
     /// When a run ends.
     pub stop: StopRule,
     /// What is compared: each a cross product.
     pub cells: Vec<CellSpan>,
+}
+
+/// The nodes of a swarm, as far as their engines have to be reached by address.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nodes {
+    /// Addresses of engines: `unix:///run/other.sock`, `tcp://host:2375`. Which is which they say themselves.
+    pub engines: Vec<String>,
 }
 
 /// When a run ends.
@@ -219,6 +232,11 @@ impl Experiment {
     /// As a series keeps it: that its database was outside, not where.
     pub fn kept(&self) -> Self {
         Self { database: self.database.as_ref().map(|_| Database::default()), ..self.clone() }
+    }
+
+    /// Addresses of the engines of nodes.
+    pub fn nodes(&self) -> &[String] {
+        self.nodes.as_ref().map_or(&[], |nodes| &nodes.engines)
     }
 
     /// Every cell it spans, each once, in the order of the file.

@@ -116,7 +116,12 @@ fn a_lookup_is_asked_for_in_words_of_its_own() {
 
 #[test]
 fn more_than_the_machine_or_the_database_has_is_refused() {
-    let capacity = |processors| Capacity { cores: Cores::parse("", processors), connections: 100, disk: Some(9 << 30) };
+    let capacity = |processors| Capacity {
+        cores: Cores::parse("", processors),
+        client_cores: None,
+        connections: 100,
+        disk: Some(9 << 30),
+    };
     let two = capacity(2);
     for (line, expected) in [
         ("pool = [1]\ndb_cpus = [\"2.5\"]", "db_cpus is 2.5, but it has 2"),
@@ -131,6 +136,13 @@ fn more_than_the_machine_or_the_database_has_is_refused() {
     let pinned = Experiment::parse("x", &with("pool = [1]\nplacement = [\"pinned\"]")).unwrap();
     assert!(pinned.check_capacity(&capacity(1)).unwrap_err().message.contains("needs two processors"));
     assert!(pinned.check_capacity(&two).is_ok());
+    let apart = Capacity { client_cores: Some(Cores::parse("", 1)), ..capacity(4) };
+    let cpus = Experiment::parse("x", &with("pool = [1]\nclient_cpus = [\"2\"]")).unwrap();
+    let error = cpus.check_capacity(&apart).unwrap_err();
+    assert!(
+        error.message.contains("client_cpus is 2, but it has 1 under placement \"shared\" on a machine of 1"),
+        "{error}"
+    );
     let full = Capacity { disk: Some(1 << 20), ..two };
     assert!(pinned.check_capacity(&full).unwrap_err().message.contains("1.0 MiB free: make room"));
 }

@@ -72,7 +72,11 @@ impl StackStage {
         let waiting = self.stack.start(&RunSpec { client: Some(client), ..spec.clone() }).await?;
         conditions.own_time.start += starting.elapsed().as_secs_f64();
         let calibrating = Instant::now();
-        let check = self.check_client(&waiting, &spec.limits, &place).await;
+        // Of hosts besides the first client's only the engines' dates are moved to the lab's clock.
+        let check = match self.ask_clocks(waiting.container()).await {
+            Ok(_) => self.check_client(&waiting, &spec.limits, &place).await,
+            Err(error) => Err(error),
+        };
         conditions.own_time.calibrate += calibrating.elapsed().as_secs_f64();
         match check {
             Ok(check) => conditions.more_clients.push(check),

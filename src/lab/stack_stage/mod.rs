@@ -7,6 +7,7 @@ mod direct;
 mod examine;
 mod fault;
 mod machine;
+mod nodes;
 mod observe;
 mod outside;
 mod path;
@@ -18,7 +19,7 @@ mod theory;
 mod tidy;
 
 use super::experiment::StopRule;
-use super::placement::{Cores, Places, SIBLINGS, places};
+use super::placement::{Cores, Places, SIBLINGS, places, places_apart};
 use super::plan::Step;
 use super::stage::Stage;
 use super::stop::Stop;
@@ -62,8 +63,10 @@ pub struct StackStage {
     beyond: Network,
     /// The server that the series uses instead, where it isn't the lab's.
     outside: Option<Outside>,
-    /// The engine's processors.
+    /// The processors of the database's engine.
     cores: Cores,
+    /// Those of the client's, where that is another one.
+    client_cores: Option<Cores>,
     /// What every run of the series has in common.
     conditions: Conditions,
     /// Set before the first run.
@@ -82,8 +85,10 @@ struct Series {
 /// What a stack can do at most.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capacity {
-    /// Processors of the engine's machine.
+    /// Processors of the database's machine.
     pub cores: Cores,
+    /// Those of the client's, where that is another one.
+    pub client_cores: Option<Cores>,
     /// Connections the database has left for an ingester.
     pub connections: usize,
     /// Free bytes where the database keeps its files; `None` where it doesn't tell.
@@ -108,6 +113,7 @@ impl StackStage {
         db::lock(&main.control).await?;
         let engine = stack.engine().facts().await?;
         let processors = usize::try_from(engine.processors).unwrap_or(1).max(1);
+        let (client_engine, client_cores) = nodes::client_host(&stack).await?.unzip();
         let (_, siblings, _) = stack.exec(db.container(), &["/bin/sh", "-c", SIBLINGS]).await?;
         let mut stage = Self {
             servers: vec![main],
@@ -117,7 +123,8 @@ impl StackStage {
             beyond,
             outside: None,
             cores: Cores::parse(&siblings, processors),
-            conditions: Conditions { engine, ..Default::default() },
+            client_cores,
+            conditions: Conditions { engine, client_engine, ..Default::default() },
             series: None,
             stack,
         };
@@ -133,10 +140,12 @@ impl StackStage {
     pub async fn capacity(&self) -> Result<Capacity> {
         if let Some(outside) = &self.outside {
             let connections = external::capacity(&outside.control).await?;
-            return Ok(Capacity { cores: self.cores.clone(), connections, disk: None });
+            let (cores, client_cores) = (self.cores.clone(), self.client_cores.clone());
+            return Ok(Capacity { cores, client_cores, connections, disk: None });
         }
         let connections = db::max_connections(&self.server().control).await?;
-        Ok(Capacity { cores: self.cores.clone(), connections, disk: self.free_disk().await? })
+        let (cores, client_cores) = (self.cores.clone(), self.client_cores.clone());
+        Ok(Capacity { cores, client_cores, connections, disk: self.free_disk().await? })
     }
 
     /// Begins a series that these programs run in: makes the tables anew and notes what all its runs have in common.
@@ -147,6 +156,7 @@ impl StackStage {
             images.insert(0, self.stack.image_facts("db", &self.server().image).await?);
         }
         for program in programs {
+            self.stack.bring(program.word(), true).await?;
             images.push(self.stack.image_facts(program.word(), &self.stack.image(program.word())).await?);
         }
         self.conditions.images = images;
@@ -196,6 +206,7 @@ impl StackStage {
             ),
         };
         let measuring = double.as_ref().unwrap_or(&waiting);
+        conditions.clocks = self.ask_clocks(measuring.container()).await?;
         let check = self.check_client(measuring, &spec.limits, &places.client).await?;
         conditions.settings.push(self.congestion(measuring, cell).await?);
         let profile = conditions.link_asked.clone().context("the link was prepared")?;
@@ -258,7 +269,10 @@ impl StackStage {
     }
 
     fn places(&self, placement: Placement) -> Result<Places> {
-        places(placement, &self.cores).map_err(|error| Failure::new(Exit::Usage, error).into())
+        match &self.client_cores {
+            Some(client) => Ok(places_apart(placement, client, &self.cores)),
+            None => places(placement, &self.cores).map_err(|error| Failure::new(Exit::Usage, error).into()),
+        }
     }
 
     fn job(&self, cell: &Cell, stop: &StopRule) -> Result<Job> {
@@ -365,6 +379,7 @@ impl Stage for StackStage {
         let checkpoints = db::checkpoints(&self.server().control).await?;
         let (steady, wall, own_cpu_before) = (Instant::now(), SystemTime::now(), clock::own_cpu());
         let (ended, mut observed) = self.ingest_and_look_on(step, clients, &job, stop, heard).await?;
+        nodes::on_one_clock(&mut observed, conditions.clocks.as_ref());
         conditions.settings.extend(encryption(step.cell.tls, &observed));
         conditions.clock_jump = apart(steady, wall);
         let after = self.link_status().await?;

@@ -52,7 +52,7 @@ impl StackStage {
 
     /// Processors that a program may use here.
     pub(in crate::lab) fn processors(&self) -> usize {
-        self.cores.count()
+        self.client_cores.as_ref().unwrap_or(&self.cores).count()
     }
 
     /// Runs an image on empty tables and hears it to its end. It is asked to stop where the trial says so, or when it
@@ -67,7 +67,7 @@ impl StackStage {
             network: self.network.clone(),
             path: None,
             data: trial.data.clone(),
-            limits: Limits::none(self.cores.count()),
+            limits: Limits::none(self.processors()),
             congestion: Congestion::System,
         };
         let waiting = self.stack.start(&spec).await?;

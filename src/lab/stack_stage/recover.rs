@@ -2,7 +2,7 @@
 //! lab outside of that engine lives to see it; one in a container of it ends with it, and `--resume` goes on.
 
 use super::{PATIENCE, StackStage};
-use crate::engine::Responder;
+use crate::engine::{Engine, Responder};
 use crate::lab::stop::Stop;
 use crate::model::Placement;
 use crate::model::link::LinkProfile;
@@ -31,9 +31,12 @@ impl StackStage {
         stop: &Stop,
         say: &dyn Fn(&str),
     ) -> Result<Option<String>> {
-        let was_there = self.stack.engine().is_there().await;
-        if !was_there {
-            self.wait_for_engine(stop, say).await?;
+        let was_there = self.stack.missing_engine().await.is_none();
+        while let Some(missing) = self.stack.missing_engine().await {
+            wait_for(missing, stop, say).await?;
+        }
+        if self.stack.is_on_swarm() {
+            return self.raise_again(was_there, error, say).await;
         }
         let unsettled = !was_there || Failure::passes(error);
         let at_rest = match self.is_at_rest(unsettled).await {
@@ -49,29 +52,6 @@ impl StackStage {
         say(&format!("{happened}: the stack is taken again"));
         self.take_again(at_rest).await?;
         Ok(Some(happened.into()))
-    }
-
-    async fn wait_for_engine(&self, stop: &Stop, say: &dyn Fn(&str)) -> Result<()> {
-        let (address, minutes) = (self.stack.engine().address(), AWAY.as_secs() / 60);
-        say(&format!("the container engine at {address} is gone: waiting up to {minutes} min for it to come back"));
-        let until = Instant::now() + AWAY;
-        while !self.stack.engine().is_there().await {
-            if Instant::now() >= until {
-                let message = format!(
-                    "the container engine at {address} was gone and did not come back within {minutes} min: start it, \
-                     then go on with the series"
-                );
-                return Err(Failure::new(Exit::Engine, message).into());
-            }
-            tokio::select! {
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
-                () = stop.asked() => {
-                    let message = "interrupted while the container engine was gone; the runs that ended are saved";
-                    return Err(Failure::new(Exit::Interrupted, message).into());
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Whether all of the stack stopped. One container that stopped alone did so for reasons of its own: a finding, which
@@ -107,6 +87,11 @@ impl StackStage {
         if at_rest || self.servers[0].control.is_closed() {
             self.connect_again(&db).await?;
         }
+        self.settle_in().await
+    }
+
+    /// Leaves a stack that was taken once more as the series began.
+    pub(super) async fn settle_in(&mut self) -> Result<()> {
         self.tidy().await?;
         self.require_the_same().await?;
         if self.series.is_some() {
@@ -119,6 +104,11 @@ impl StackStage {
     /// An engine that came back as another one would make runs that cannot be compared; so would another backend.
     async fn require_the_same(&self) -> Result<()> {
         let (was, is) = (&self.conditions.engine, self.stack.engine().facts().await?);
+        let client = self.stack.client_facts().await?.into_iter().next();
+        let (was, is) = match (&self.conditions.client_engine, client) {
+            (Some(was), Some(is)) if *was != is => (was, is),
+            _ => (was, is),
+        };
         if *was != is {
             let message = format!(
                 "the container engine came back as another ({} {}, it was {} {}): its runs would not be comparable; \
@@ -143,4 +133,28 @@ impl StackStage {
         let others = self.places(Placement::Shared)?.others;
         self.stack.start_responder(&self.beyond, &others.to_string()).await.map(Some)
     }
+}
+
+/// Waits until an engine answers again.
+async fn wait_for(engine: &Engine, stop: &Stop, say: &dyn Fn(&str)) -> Result<()> {
+    let (address, minutes) = (engine.address(), AWAY.as_secs() / 60);
+    say(&format!("the container engine at {address} is gone: waiting up to {minutes} min for it to come back"));
+    let until = Instant::now() + AWAY;
+    while !engine.is_there().await {
+        if Instant::now() >= until {
+            let message = format!(
+                "the container engine at {address} was gone and did not come back within {minutes} min: start it, then go \
+                 on with the series"
+            );
+            return Err(Failure::new(Exit::Engine, message).into());
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            () = stop.asked() => {
+                let message = "interrupted while the container engine was gone; the runs that ended are saved";
+                return Err(Failure::new(Exit::Interrupted, message).into());
+            }
+        }
+    }
+    Ok(())
 }

@@ -1,0 +1,249 @@
+//! Client and database on hosts of their own: a swarm of this machine's engine and of a second one that lives in a network
+//! namespace, as if on another host. `make test-hosts` runs it: it takes minutes, needs root, the project's images, and
+//! INGEST_LAB_SHARED with second-engine/second-engine. INGEST_LAB_SECOND=--newer asks that for a newer engine.
+#![allow(clippy::unwrap_used)] // in a test, a panic with its line is the message
+
+use assert_cmd::Command;
+use ingest_lab::analysis::Window;
+use ingest_lab::series::Folder;
+use ingest_lab::wire::record::RunRecord;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command as Process, Output, Stdio};
+
+/// Where the second engine keeps its things.
+const HOME: &str = "/var/lib/second-engine";
+
+/// A short experiment: two schemes, enough seconds for a steady rate.
+const EXPERIMENT: &str = "question = \"?\"\nseed = 1\nblocks = 1\n\
+    stop = { seconds = \"4s\", geo_records = 2000, lines = 2000 }\n\
+    [[cells]]\nscheme = [\"threads\", \"async\"]\nstatement = [\"row\"]\ncommit = [\"auto\"]\npool = [4]\n\
+    client_cpus = [\"0.5\"]\ndb_cpus = [\"0.5\"]\n";
+
+/// Both engines, joined; apart again with this.
+struct Swarm {
+    script: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+fn docker(socket: Option<&str>, arguments: &[&str]) -> Output {
+    let mut docker = Process::new("docker");
+    if let Some(socket) = socket {
+        docker.env("DOCKER_HOST", socket);
+    }
+    docker.args(arguments).output().expect("there is a docker command")
+}
+
+fn second() -> String {
+    format!("unix://{HOME}/docker.sock")
+}
+
+fn tag() -> String {
+    std::env::var("INGEST_LAB_TAG").unwrap_or_else(|_| "local".into())
+}
+
+impl Swarm {
+    /// None, and a loud word, where this machine cannot have one.
+    fn up() -> Option<Self> {
+        let shared = std::env::var_os("INGEST_LAB_SHARED").map(PathBuf::from);
+        let script = shared.map(|shared| shared.join("second-engine/second-engine")).filter(|script| script.exists());
+        let Some(script) = script else {
+            eprintln!("SKIPPED: there is no second host, because INGEST_LAB_SHARED names no folder with second-engine");
+            return None;
+        };
+        let swarm = Self { script, folder: tempfile::tempdir().unwrap() };
+        std::fs::write(swarm.folder.path().join("short.toml"), EXPERIMENT).unwrap();
+        swarm.start();
+        swarm.does("join");
+        swarm.label("database", true);
+        swarm.label("client", false);
+        Some(swarm)
+    }
+
+    fn start(&self) {
+        let newer = std::env::var("INGEST_LAB_SECOND").unwrap_or_default();
+        let up = Process::new(&self.script).arg("up").args(newer.split_whitespace()).stdout(Stdio::null()).status();
+        assert!(up.unwrap().success(), "the second engine starts");
+    }
+
+    fn does(&self, verb: &str) {
+        let done = Process::new(&self.script).arg(verb).output().unwrap();
+        assert!(done.status.success(), "second-engine {verb}: {}", said(&done));
+    }
+
+    /// Gives the role to this machine's engine, or to the other.
+    fn label(&self, role: &str, own: bool) {
+        let socket = second();
+        let info = docker((!own).then_some(&socket), &["info", "--format", "{{.Swarm.NodeID}}"]);
+        let node = said(&info).trim().to_owned();
+        let label = format!("lab.role={role}");
+        let labelled = docker(None, &["node", "update", "--label-add", &label, &node]);
+        assert!(labelled.status.success(), "{}", said(&labelled));
+    }
+
+    /// The lab on this host, at a swarm of both.
+    fn lab(&self, arguments: &[&str]) -> Process {
+        let mut lab = Process::new(Command::cargo_bin("lab").unwrap().get_program());
+        lab.args(arguments).args(["--engine", "swarm", "--node", &second()]).current_dir(self.folder.path());
+        lab.env("INGEST_LAB_PROJECT", self.project()).env("INGEST_LAB_TAG", tag());
+        lab
+    }
+
+    fn project(&self) -> String {
+        format!("ingest-lab-hosts-{}", std::process::id())
+    }
+
+    /// What is left of the stack on either engine, a line each; data volumes may stay.
+    fn left(&self) -> Vec<String> {
+        let (socket, filter) = (second(), format!("label=ingest-lab.stack={}-swarm", self.project()));
+        let mut left = Vec::new();
+        for engine in [None, Some(socket.as_str())] {
+            for what in [&["ps", "-aq"][..], &["network", "ls", "-q"]] {
+                left.extend(said(&docker(engine, &[what, &["--filter", &filter]].concat())).lines().map(str::to_owned));
+            }
+            let volumes = said(&docker(engine, &["volume", "ls", "--filter", &filter, "--format", "{{.Name}}"]));
+            left.extend(volumes.lines().filter(|name| !name.contains("-data-")).map(str::to_owned));
+        }
+        left.extend(said(&docker(None, &["service", "ls", "-q", "--filter", &filter])).lines().map(str::to_owned));
+        left
+    }
+
+    fn runs(&self) -> Vec<RunRecord> {
+        let results = self.folder.path().join("results");
+        let mut series: Vec<_> = std::fs::read_dir(&results).unwrap().map(|entry| entry.unwrap().path()).collect();
+        series.sort();
+        let last: &Path = series.last().expect("a series has run");
+        Folder::open(&results, &last.to_string_lossy()).unwrap().runs().unwrap()
+    }
+
+    /// Ends the second engine's program without a word.
+    fn kill(&self) {
+        let pid = std::fs::read_to_string(format!("{HOME}/pid")).unwrap();
+        assert!(Process::new("kill").args(["-9", pid.trim()]).status().unwrap().success());
+    }
+}
+
+impl Drop for Swarm {
+    fn drop(&mut self) {
+        let _ = self.lab(&["clean"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        for verb in ["leave", "down"] {
+            let _ = Process::new(&self.script).arg(verb).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        }
+    }
+}
+
+#[test]
+#[ignore = "minutes long, and wants the machine to itself: make test-hosts"]
+fn an_experiment_on_two_hosts_verifies_its_rows_and_outlives_a_node_s_engine() {
+    let Some(swarm) = Swarm::up() else { return };
+    a_short_experiment(&swarm);
+    a_node_that_dies(&swarm);
+    what_is_refused(&swarm);
+}
+
+fn a_short_experiment(swarm: &Swarm) {
+    let output = swarm.lab(&["run", "short.toml"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    eprintln!("{}", said(&output));
+    assert_eq!(swarm.left(), Vec::<String>::new(), "something was left on a node");
+    let runs = swarm.runs();
+    assert!(runs.len() > 2, "both cells, a twin, a warm-up");
+    for run in &runs {
+        let result = run.result().unwrap();
+        assert!(result.verification.as_ref().unwrap().verified, "run {}", run.run);
+        let found = &run.conditions;
+        assert!(found.client_engine.is_some(), "the client's host is on record");
+        let clocks = found.clocks.expect("the clocks were asked");
+        // Both hosts are this machine: their clocks are one.
+        for ahead in [clocks.database, clocks.client] {
+            assert!(ahead.steady.abs() <= ahead.error + 1e-3 && ahead.error < 0.1, "{ahead:?}");
+        }
+        let trip = found.round_trip().unwrap().p50 as f64 / 1e6;
+        assert!((0.02..5.0).contains(&trip), "the round trip of an overlay: {trip} ms");
+        let observed = found.observed.as_ref().unwrap();
+        let window = Window::of(run).unwrap();
+        // Each side's own account, by its own engine: no more than its limit, and no less than it can have done with.
+        for (side, used) in [("client", &observed.client), ("database", &observed.database)] {
+            let [first, .., last] = used.as_slice() else {
+                panic!("the {side}'s engine said nothing of run {}", run.run)
+            };
+            let cpus = (last.cpu - first.cpu) / (last.at - first.at);
+            eprintln!("run {}: {side} used {cpus:.3} CPUs, round trip {trip:.3} ms", run.run);
+            assert!((0.01..0.55).contains(&cpus), "{side}: {cpus}");
+        }
+        assert!(!observed.looks.is_empty(), "{:?}", observed.problem);
+        let seen = ingest_lab::analysis::looks(run, window).len();
+        assert!(seen > 10, "looks are on the lab's clock: {seen} in the steady window");
+    }
+}
+
+/// Kills the client's engine in the middle of a run, and starts it again.
+fn a_node_that_dies(swarm: &Swarm) {
+    let mut lab = swarm.lab(&["run", "short.toml", "--seconds", "8", "--scheme", "async"]);
+    let mut lab = lab.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut all, mut stage) = (Vec::new(), 0);
+    for line in BufReader::new(lab.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        eprintln!("lab: {line}");
+        match stage {
+            0 if line.contains("run 1 of") => stage = 1,
+            1 if line.contains("data:") => {
+                swarm.kill();
+                stage = 2;
+            }
+            2 if line.contains("is gone: waiting") => {
+                swarm.start();
+                stage = 3;
+            }
+            _ => {}
+        }
+        all.push(line);
+    }
+    assert!(lab.wait().unwrap().success(), "{all:#?}");
+    assert_eq!(stage, 3, "{all:#?}");
+    let runs = swarm.runs();
+    let lost: Vec<&RunRecord> = runs.iter().filter(|run| run.result().is_none()).collect();
+    assert_eq!(lost.len(), 1, "the run under way is lost, and kept");
+    assert!(lost[0].invalid.iter().any(|reason| reason.contains("engine of a node was away")), "{:?}", lost[0].invalid);
+    assert!(runs.iter().any(|run| run.run == lost[0].run && run.is_valid()), "it was done again");
+    assert_eq!(swarm.left(), Vec::<String>::new(), "something was left on a node");
+}
+
+/// What is wrong is said with the remedy, and leaves nothing.
+fn what_is_refused(swarm: &Swarm) {
+    let refuse = |lab: &mut Process, part: &str| {
+        let output = lab.output().unwrap();
+        let text = said(&output);
+        assert!(!output.status.success() && text.contains(part), "wanted {part:?}: {text}");
+        assert_eq!(swarm.left(), Vec::<String>::new(), "after {part:?}");
+    };
+    let mut alone = Process::new(Command::cargo_bin("lab").unwrap().get_program());
+    alone.args(["run", "quick", "--engine", "swarm"]).current_dir(swarm.folder.path());
+    refuse(&mut alone, "no engine's address was given for the node with lab.role=client");
+    let mut worker = swarm.lab(&["run", "quick"]);
+    worker.env("DOCKER_HOST", second());
+    refuse(&mut worker, "is a worker of its swarm: set DOCKER_HOST to a manager's");
+    let memory = EXPERIMENT.to_owned() + "storage = [\"tmpfs\"]\n";
+    std::fs::write(swarm.folder.path().join("memory.toml"), memory).unwrap();
+    refuse(&mut swarm.lab(&["run", "memory.toml"]), "is not for --engine swarm");
+    swarm.label("database", false);
+    refuse(&mut swarm.lab(&["run", "quick"]), "no node of the swarm carries the label lab.role=client");
+    swarm.label("client", false);
+    let images = docker(
+        Some(&second()),
+        &["tag", &format!("ingest-lab-link:{}", tag()), &format!("ingest-lab-ingester:{}", tag())],
+    );
+    assert!(images.status.success(), "{}", said(&images));
+    let again = swarm.lab(&["run", "short.toml", "--scheme", "async"]).output().unwrap();
+    assert!(
+        again.status.success() && said(&again).contains("images sent to nodes"),
+        "another image is replaced: {}",
+        said(&again)
+    );
+    swarm.does("leave");
+    refuse(&mut swarm.lab(&["run", "quick"]), "is in no swarm: `docker swarm init`");
+}
