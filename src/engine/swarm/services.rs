@@ -266,20 +266,29 @@ impl Engine {
         Ok(services.len())
     }
 
+    /// Removes them, and waits until they are gone: the manager takes its own part of one away a moment later.
     async fn remove_networks(&self, project: &str) -> Result<usize> {
         let networks = self.networks(project).await?;
         for id in &networks {
-            once_unused(|| async {
-                match self.docker.remove_network(id).await {
-                    Err(error) if !is_missing(&error) && !sentence(&error).contains("not found") => {
-                        Err(refused("remove a network")(error))
-                    }
-                    _ => Ok(()),
-                }
-            })
-            .await?;
+            once_unused(|| self.remove_network(id)).await?;
         }
+        once_unused(|| async {
+            if self.networks(project).await?.is_empty() {
+                return Ok(());
+            }
+            Err(Failure::new(Exit::Engine, "a network of the stack does not go: `docker network rm` says why").into())
+        })
+        .await?;
         Ok(networks.len())
+    }
+
+    async fn remove_network(&self, id: &str) -> Result<()> {
+        match self.docker.remove_network(id).await {
+            Err(error) if !is_missing(&error) && !sentence(&error).contains("not found") => {
+                Err(refused("remove a network")(error))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
