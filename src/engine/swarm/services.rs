@@ -20,6 +20,10 @@ use std::time::{Duration, Instant};
 /// How long a service may take until it is healthy: the first start makes the cluster.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How often a service is made whose task never ran, and how long is waited in between.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// How long what is removed may be in use by containers that are just going.
 const GOING: Duration = Duration::from_secs(60);
 
@@ -77,19 +81,43 @@ impl Stack {
             // Its own image, by id: no registry is asked, and no other image of that name is taken.
             let image = self.engine.docker.inspect_image(&self.image(service)).await;
             let image = image.map_err(refused(format!("inspect the image {service}")))?.id;
-            let made = swarm.manager.docker.create_service(with_image(spec, image), None).await;
-            made.map_err(refused(format!("make the service {service}")))?;
-            self.placed(&swarm.manager, service).await?;
+            let spec = with_image(spec, image);
+            self.start_on(&swarm.manager, service, &spec).await?;
             self.healthy(service, PATIENCE).await?;
         }
         Ok(())
     }
 
-    /// Waits until a service's container is on its node.
+    /// Makes a service and waits until its container runs. A node that has just got a network may not be ready for it:
+    /// a task that never ran is tried again.
+    async fn start_on(&self, manager: &Engine, service: &str, spec: &ServiceSpec) -> Result<()> {
+        let mut attempt = 1;
+        loop {
+            let made = manager.docker.create_service(spec.clone(), None).await;
+            let id = made.map_err(refused(format!("make the service {service}")))?.id.unwrap_or_default();
+            match self.placed(manager, service).await {
+                Err(error) if attempt < ATTEMPTS => {
+                    tracing::debug!(%error, service, "tried again");
+                    attempt += 1;
+                    let removed = manager.docker.delete_service(&id).await;
+                    removed.map_err(refused(format!("remove the service {service}")))?;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Waits until a service's container runs on its node.
     async fn placed(&self, manager: &Engine, service: &str) -> Result<()> {
-        let name = self.name_of(service);
-        let deadline = Instant::now() + PATIENCE;
-        while self.find_any(service).await?.is_none() {
+        let (name, deadline) = (self.name_of(service), Instant::now() + PATIENCE);
+        loop {
+            // One that cannot be started is removed by the swarm, maybe just now.
+            if let Some(container) = self.find_any(service).await?
+                && self.runs(&container).await.unwrap_or(false)
+            {
+                return Ok(());
+            }
             let (over, said) = manager.task(&name).await?;
             if over || Instant::now() >= deadline {
                 let message = format!(
@@ -100,7 +128,6 @@ impl Stack {
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
-        Ok(())
     }
 
     /// Removes everything of the stack on every node, whoever made it, but data volumes and images. What fails keeps
