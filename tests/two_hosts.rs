@@ -258,11 +258,16 @@ fn what_is_refused(swarm: &Swarm) {
     swarm.label("database", false);
     refuse(&mut swarm.lab(&["run", "quick"]), "no node of the swarm carries the label lab.role=client");
     swarm.label("client", false);
-    let images = docker(
-        Some(&second()),
-        &["tag", &format!("ingest-lab-link:{}", tag()), &format!("ingest-lab-ingester:{}", tag())],
-    );
-    assert!(images.status.success(), "{}", said(&images));
+    // Another image under the name.
+    let (image, other) = (format!("ingest-lab-ingester:{}", tag()), format!("{}-other", swarm.project()));
+    for arguments in [
+        &["create", "--name", &other, &image, "list"][..],
+        &["commit", "--change", "LABEL other=yes", &other, &image],
+        &["rm", &other],
+    ] {
+        let done = docker(Some(&second()), arguments);
+        assert!(done.status.success(), "{}", said(&done));
+    }
     let again = swarm.lab(&["run", "short.toml", "--scheme", "async"]).output().unwrap();
     assert!(
         again.status.success() && said(&again).contains("images sent to nodes"),

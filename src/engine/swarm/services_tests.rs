@@ -7,7 +7,7 @@ const FILE: &str = include_str!("../../../docker/stack.yml");
 
 fn stack() -> Stack {
     let engine = Engine {
-        docker: bollard::Docker::connect_with_unix("/nowhere", 1, bollard::API_DEFAULT_VERSION).unwrap(),
+        docker: bollard::Docker::connect_with_http("tcp://127.0.0.1:1", 1, bollard::API_DEFAULT_VERSION).unwrap(),
         address: String::new(),
         ahead: std::sync::Arc::default(),
     };
