@@ -52,13 +52,15 @@ struct StackArgs {
         help_heading = "Stack"
     )]
     tag: String,
-    /// What places the containers
+    /// Whose the stack is: `docker`, one engine; or `swarm`, whose nodes are labelled lab.role (docs/two-hosts.md)
     #[arg(
         long,
         default_value = PlacedBy::Docker.word(),
         global = true,
         value_name = "WHAT",
         value_parser = word(PlacedBy::ALL, PlacedBy::summary),
+        // With a sentence each they would stretch every verb's help.
+        hide_possible_values = true,
         help_heading = "Stack"
     )]
     engine: PlacedBy,

@@ -331,8 +331,9 @@ async fn once_unused<F: Future<Output = Result<()>>>(work: impl Fn() -> F) -> Re
 }
 
 fn with_image(mut spec: ServiceSpec, image: Option<String>) -> ServiceSpec {
-    let container = spec.task_template.as_mut().and_then(|task| task.container_spec.as_mut());
-    container.into_iter().for_each(|container| container.image.clone_from(&image));
+    if let Some(container) = spec.task_template.as_mut().and_then(|task| task.container_spec.as_mut()) {
+        container.image = image;
+    }
     spec
 }
 
