@@ -112,6 +112,7 @@ impl StackStage {
         let db = self.stack.healthy("db", PATIENCE).await?;
         self.link = self.stack.healthy("link", PATIENCE).await?;
         self.network = self.stack.network("client").await?;
+        self.beyond = self.stack.network("database").await?;
         self.connect_again(&db).await?;
         db::rebuild(&mut self.server_mut().control).await?;
         self.settle_in().await?;
