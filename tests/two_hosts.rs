@@ -129,7 +129,11 @@ impl Swarm {
             let volumes = said(&docker(engine, &["volume", "ls", "--filter", &filter, "--format", "{{.Name}}"]));
             left.extend(volumes.lines().filter(|name| !name.contains("-data-")).map(str::to_owned));
         }
-        left.extend(said(&docker(None, &["service", "ls", "-q", "--filter", &filter])).lines().map(str::to_owned));
+        let services = docker(None, &["service", "ls", "-q", "--filter", &filter]);
+        // An engine that has left its swarm has no services, and says so by refusing.
+        if services.status.success() {
+            left.extend(said(&services).lines().map(str::to_owned));
+        }
         left
     }
 
