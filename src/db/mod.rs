@@ -23,7 +23,7 @@ pub use node::require_nodes;
 pub use schema::{REPLAY, Settled, empty, lock, rebuild, require_empty, require_resumable, require_tables, settle};
 pub use settings::{
     FOREIGN_KEYS, checkpoints, clock, foreign_keys, keep_no_wal, max_connections, next_wal_file, reset_settings,
-    set_foreign_keys, set_synchronous_commit, take_memory,
+    set_foreign_keys, set_synchronous_commit, shown, take_memory,
 };
 pub use spin::spin;
 pub use tls::Connection;

@@ -25,7 +25,7 @@ const LOCK_FREED: (u32, Duration) = (20, Duration::from_millis(100));
 const COUNTED: (u32, Duration) = (100, Duration::from_millis(10));
 
 /// Taken for as long as a lab uses a stack; the number is arbitrary, "ingest" in ASCII.
-pub(super) const LOCK_KEY: i64 = 0x69_6e_67_65_73_74;
+const LOCK_KEY: i64 = 0x69_6e_67_65_73_74;
 
 /// Drops the lab's tables, creates them anew, loads the dictionary and fills `node`, in one transaction.
 /// Returns (matrices, items) loaded.
@@ -185,19 +185,27 @@ pub async fn require_resumable(client: &Client, geo: bool, listed: (u64, u64)) -
     Ok(())
 }
 
-/// Takes the stack for this session, or says that another one has it. Held until the connection closes,
-/// so that a killed lab frees it.
-pub async fn lock(client: &Client) -> Result<()> {
+/// Takes the database for this session, where no other lab has it; says whether that was so. Held until the connection
+/// closes, so that a killed lab frees it.
+pub(super) async fn is_taken(client: &Client) -> Result<bool> {
     let (times, pause) = LOCK_FREED;
     for _ in 0..times {
         let row = client
             .query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK_KEY])
             .await
-            .context("ask for the stack's lock")?;
+            .context("ask for the lab's lock")?;
         if row.get(0) {
-            return Ok(());
+            return Ok(true);
         }
         tokio::time::sleep(pause).await;
+    }
+    Ok(false)
+}
+
+/// Takes the stack for this session, or says that another one has it.
+pub async fn lock(client: &Client) -> Result<()> {
+    if is_taken(client).await? {
+        return Ok(());
     }
     Err(Failure::new(
         Exit::Busy,

@@ -68,7 +68,8 @@ pub async fn reset_settings(client: &Client) -> Result<bool> {
     Ok(true)
 }
 
-async fn shown(client: &Client, name: &str) -> Result<String> {
+/// What a setting is in a session, by the server's word.
+pub async fn shown(client: &Client, name: &str) -> Result<String> {
     Ok(client.query_one("SELECT current_setting($1)", &[&name]).await.context("read a setting")?.get(0))
 }
 

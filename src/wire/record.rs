@@ -1,6 +1,7 @@
 //! One run of a series as it is kept in a file: what was asked for, what came of it, what produced it.
 
 pub use super::conditions::Conditions;
+use super::exit::Failure;
 use super::forecast::Forecast;
 use super::{Interrupt, RunResult};
 use crate::model::Part;
@@ -79,6 +80,12 @@ pub enum Outcome {
         /// The exit code it leads to (see [`super::exit`]).
         code: u8,
     },
+}
+
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        Self::Failed { error: failure.message, code: failure.exit.code() }
+    }
 }
 
 impl Outcome {

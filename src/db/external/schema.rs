@@ -1,11 +1,10 @@
 //! The schema that is the lab's on a server that isn't: made with a mark, known by it, dropped without taking along what
 //! somebody else has put beside or upon it.
 
-use super::super::schema::{LOCK_KEY, TABLES, empty, vacuum};
+use super::super::schema::{TABLES, empty, is_taken, vacuum};
 use super::super::{REPLAY, node, rebuild};
 use crate::wire::exit::{Exit, Failure};
 use anyhow::{Context, Result};
-use std::time::Duration;
 use tokio_postgres::Client;
 
 /// Its name, and the only entry of `search_path` in every session of a run: nothing the lab says can mean another.
@@ -13,9 +12,6 @@ pub const SCHEMA: &str = "ingest_lab";
 
 /// Its comment: whoever finds one without it has found somebody else's.
 const MARK: &str = "Ingest Lab: made by the lab, which drops it with everything in it";
-
-/// How often, and how far apart, to ask for the lock: a killed lab's last query ends first.
-const LOCK_FREED: (u32, Duration) = (20, Duration::from_millis(100));
 
 /// What there is by that name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,14 +39,8 @@ pub(super) async fn state(client: &Client) -> Result<State> {
 
 /// Takes the schema for this session. Held until it closes.
 pub async fn lock(client: &Client) -> Result<()> {
-    let (times, pause) = LOCK_FREED;
-    for _ in 0..times {
-        let row =
-            client.query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK_KEY]).await.context("ask for the lock")?;
-        if row.get(0) {
-            return Ok(());
-        }
-        tokio::time::sleep(pause).await;
+    if is_taken(client).await? {
+        return Ok(());
     }
     let message =
         "another lab is using this external database: wait for it; pg_locks shows its session (locktype advisory)";

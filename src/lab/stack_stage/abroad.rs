@@ -1,39 +1,32 @@
 //! A run on a database that is not the lab's: prepared as far as that is the lab's to do, looked at as far as the server
 //! lets it be seen.
 
+use super::observe::{Clients, LOOKS, USAGE};
 use super::outside::Outside;
-use super::{StackStage, apart, encryption};
+use super::{StackStage, apart, encryption, harness, settings};
 use crate::db::{self, external};
-use crate::engine::{Container, Waiting};
+use crate::engine::Waiting;
 use crate::lab::plan::Step;
 use crate::lab::stop::Stop;
 use crate::model::cell::{Cell, DIRECT};
 use crate::model::poisson::Poisson;
-use crate::model::{Phase, Tls, clock};
-use crate::wire::conditions::{Conditions, Harness, Setting};
+use crate::model::{Tls, clock};
+use crate::wire::conditions::Conditions;
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::external::External;
 use crate::wire::measured::Quantiles;
 use crate::wire::record::Outcome;
 use crate::wire::setup::Forwarding;
-use crate::wire::watched::{Look, Observed, Share, Used};
-use crate::wire::{Event, Job, Line, RunResult};
+use crate::wire::watched::{Look, Observed, Share};
+use crate::wire::{Job, Line, RunResult};
 use anyhow::{Context, Result};
-use futures_util::future::join_all;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 
-/// Mean time between two looks at the backends, seconds.
-const LOOKS: f64 = 0.05;
-
 /// Looks that are kept of a run at most; of more an even share.
 const MOST_LOOKS: usize = 20_000;
-
-/// How often the client's control group is read, how many readings are kept.
-const USAGE: Duration = Duration::from_millis(500);
-const MOST_READINGS: usize = 2_000;
 
 /// Handshakes that the round trip is told from.
 const HANDSHAKES: &str = "20";
@@ -51,11 +44,7 @@ impl StackStage {
         db::empty(control).await?;
         let keys = db::set_foreign_keys(control, cell.foreign_keys).await?;
         let commit = outside.synchronous_commit(cell).await?;
-        let setting = |name: &str, asked: String, found: String| Setting { name: name.into(), asked, found };
-        conditions.settings = vec![
-            setting("foreign_keys", cell.foreign_keys.to_string(), if keys > 0 { "on" } else { "off" }.into()),
-            setting("synchronous_commit", cell.synchronous_commit.to_string(), commit),
-        ];
+        conditions.settings = settings(cell, keys, commit);
         external::settle(control).await?;
         let profile = self.profile(&cell.link)?;
         conditions.link = match profile.is_direct() {
@@ -84,9 +73,7 @@ impl StackStage {
         let (waiting, link) = self.start_client(step, conditions).await?;
         let clients = match self.with_further_clients(step, waiting, conditions).await? {
             Ok(clients) => clients,
-            Err(Failure { message, exit, .. }) => {
-                return Ok(Outcome::Failed { error: outside.veil.hide(&message), code: exit.code() });
-            }
+            Err(lost) => return Ok(outside.unnamed_failure(&lost).into()),
         };
         let (checkpoints, before) = (db::checkpoints(control).await?, external::statements(control).await);
         let (steady, wall, own_cpu) = (Instant::now(), SystemTime::now(), clock::own_cpu());
@@ -95,10 +82,7 @@ impl StackStage {
         conditions.settings.extend(encryption(asked, &observed));
         conditions.clock_jump = apart(steady, wall);
         let after = self.link_status().await?;
-        conditions.harness = Harness {
-            lab: clock::own_cpu() - own_cpu,
-            link: after.emulation.cpu_us.saturating_sub(link.emulation.cpu_us) as f64 / 1e6,
-        };
+        conditions.harness = harness(own_cpu, &link, &after);
         let came = external::statements(control).await;
         if let Some(found) = &mut conditions.external {
             found.statements = came.zip(before).map(|(after, before)| after.since(before));
@@ -114,9 +98,7 @@ impl StackStage {
                 result.job.dburl.0 = format!("({})", crate::wire::external::UNNAMED);
                 self.verified(result, &job, conditions).await
             }
-            Err(Failure { message, exit, .. }) => {
-                Ok(Outcome::Failed { error: outside.veil.hide(&message), code: exit.code() })
-            }
+            Err(failure) => Ok(outside.unnamed_failure(&failure).into()),
         }
     }
 
@@ -130,33 +112,14 @@ impl StackStage {
         stop: &Stop,
         heard: &mut dyn FnMut(&Line),
     ) -> Result<(Result<Box<RunResult>, Failure>, Observed)> {
-        let clients: Vec<Container> = waiting.iter().map(|client| client.container().clone()).collect();
-        let (sender, data_began) = watch::channel(None);
-        let mut listen = |line: &Line| {
-            // Of several clients the first one's word: they begin together.
-            if matches!(line.event, Event::Phase { phase: Phase::Data }) && sender.borrow().is_none() {
-                sender.send_replace(Some(clock::seconds()));
-            }
-            heard(line);
-        };
-        let eye = Eye {
-            observed: RefCell::default(),
-            looks: RefCell::new(Share::of(MOST_LOOKS)),
-            used: clients.iter().map(|_| RefCell::new(Share::of(MOST_READINGS))).collect(),
-        };
-        let ended = {
-            let mut ingesting = std::pin::pin!(self.ingest_with(waiting, job, stop, &mut listen));
-            let mut looking = std::pin::pin!(self.look_abroad(step, &clients, data_began.clone(), &eye));
-            tokio::select! {
-                ended = &mut ingesting => ended,
-                never = &mut looking => match never {},
-            }
-        }?;
+        let mut clients = Clients::of(&waiting);
+        let (began, data_began) = watch::channel(None);
+        let eye = Eye { observed: RefCell::default(), looks: RefCell::new(Share::of(MOST_LOOKS)) };
+        let looking = self.look_abroad(step, &mut clients, &data_began, &eye);
+        let ended = self.ingest_beside(waiting, job, stop, heard, began, looking).await?;
         let mut observed = eye.observed.into_inner();
         observed.looks = eye.looks.into_inner().kept;
-        let mut used = eye.used.into_iter().map(|share| share.into_inner().kept);
-        observed.client = used.next().unwrap_or_default();
-        observed.more_clients = used.collect();
+        clients.tell(&mut observed);
         observed.data_began = *data_began.borrow();
         Ok((ended, observed))
     }
@@ -165,8 +128,8 @@ impl StackStage {
     async fn look_abroad(
         &self,
         step: &Step,
-        clients: &[Container],
-        data_began: watch::Receiver<Option<f64>>,
+        clients: &mut Clients,
+        data_began: &watch::Receiver<Option<f64>>,
         eye: &Eye,
     ) -> Infallible {
         let Ok(outside) = self.abroad() else { return std::future::pending().await };
@@ -195,11 +158,8 @@ impl StackStage {
                     let mut observed = eye.observed.borrow_mut();
                     (observed.link_at_data, observed.encryption) = (link, encryption);
                 }
-                let all = join_all(clients.iter().map(|client| self.stack.usage(client))).await;
-                // One may have ended just now.
-                for (used, share) in all.into_iter().zip(&eye.used) {
-                    used.unwrap_or_default().into_iter().for_each(|used| share.borrow_mut().push(used));
-                }
+                let used = clients.usage(&self.stack).await;
+                clients.keep(used);
             }
         };
         tokio::select! {
@@ -246,6 +206,4 @@ impl StackStage {
 struct Eye {
     observed: RefCell<Observed>,
     looks: RefCell<Share<Look>>,
-    /// A client each.
-    used: Vec<RefCell<Share<Used>>>,
 }

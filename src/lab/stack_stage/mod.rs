@@ -6,6 +6,7 @@ mod clients;
 mod direct;
 mod examine;
 mod fault;
+mod job;
 mod machine;
 mod nodes;
 mod observe;
@@ -18,29 +19,27 @@ mod server;
 mod theory;
 mod tidy;
 
-use super::experiment::StopRule;
 use super::placement::{Cores, Places, SIBLINGS, places, places_apart};
 use super::plan::Step;
 use super::stage::Stage;
 use super::stop::Stop;
 use crate::db::{self, external};
-use crate::engine::{DataVolume, Healthy, Limits, Network, Responder, RunSpec, Stack, Waiting};
+use crate::engine::{DataVolume, Healthy, Limits, Network, Responder, RunSpec, Stack};
 use crate::model::cell::Cell;
 use crate::model::clock;
 use crate::model::fault::Kind;
-use crate::model::{Congestion, Phase, Placement, Program, Storage, Tls, Workload};
+use crate::model::{Congestion, Phase, Placement, Program, Storage, Tls};
 use crate::wire::conditions::{Conditions, Harness, Setting};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::record::Outcome;
 use crate::wire::setup::LinkStatus;
 use crate::wire::watched::{Encryption, Observed};
-use crate::wire::{Job, Line, RunResult, SCHEMA};
+use crate::wire::{Job, Line, RunResult};
 use anyhow::{Context, Result};
 use direct::seen_by_the_link;
 pub(in crate::lab) use outside::Leave;
 use outside::Outside;
 pub(in crate::lab) use peer::Trial;
-use reach::database_url;
 use server::Server;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
@@ -138,14 +137,11 @@ impl StackStage {
 
     /// What the stack can do at most.
     pub async fn capacity(&self) -> Result<Capacity> {
-        if let Some(outside) = &self.outside {
-            let connections = external::capacity(&outside.control).await?;
-            let (cores, client_cores) = (self.cores.clone(), self.client_cores.clone());
-            return Ok(Capacity { cores, client_cores, connections, disk: None });
-        }
-        let connections = db::max_connections(&self.server().control).await?;
-        let (cores, client_cores) = (self.cores.clone(), self.client_cores.clone());
-        Ok(Capacity { cores, client_cores, connections, disk: self.free_disk().await? })
+        let (connections, disk) = match &self.outside {
+            Some(outside) => (external::capacity(&outside.control).await?, None),
+            None => (db::max_connections(&self.server().control).await?, self.free_disk().await?),
+        };
+        Ok(Capacity { cores: self.cores.clone(), client_cores: self.client_cores.clone(), connections, disk })
     }
 
     /// Begins a series that these programs run in: makes the tables anew and notes what all its runs have in common.
@@ -185,59 +181,6 @@ impl StackStage {
         &self.conditions
     }
 
-    /// Starts an ingester with the cell's limits, and measures those and the link from within its container.
-    async fn start_client(&self, step: &Step, conditions: &mut Conditions) -> Result<(Waiting, LinkStatus)> {
-        let cell = &step.cell;
-        let places = self.places(cell.placement)?;
-        let limits = Limits { cpus: cell.client_cpus, cpuset: places.client.to_string() };
-        let spec = self.on_path(self.run_spec(cell.scheme.program(), step.run, limits, cell.congestion)?, &cell.link);
-        let spec = RunSpec { client: (cell.clients > 1).then_some(1), ..spec };
-        let starting = Instant::now();
-        let waiting = self.stack.start(&spec).await?;
-        conditions.own_time.start = starting.elapsed().as_secs_f64();
-        let calibrating = Instant::now();
-        // What measures is part of the ingester's image only: another program is measured for by one in its place.
-        let double = match cell.scheme.program() {
-            Program::Ingester => None,
-            _ => Some(
-                self.stack
-                    .start(&RunSpec { image: self.stack.image(Program::Ingester.word()), ..spec.clone() })
-                    .await?,
-            ),
-        };
-        let measuring = double.as_ref().unwrap_or(&waiting);
-        conditions.clocks = self.ask_clocks(measuring.container()).await?;
-        let check = self.check_client(measuring, &spec.limits, &places.client).await?;
-        conditions.settings.push(self.congestion(measuring, cell).await?);
-        let profile = conditions.link_asked.clone().context("the link was prepared")?;
-        let link = match self.has_responder(cell) {
-            true => {
-                let (measured, link) = self.measure_link(measuring, &profile, step.run as u64).await?;
-                conditions.link_measured = Some(measured);
-                link
-            }
-            false => self.link_status().await?,
-        };
-        conditions.way = self.way(measuring, cell).await?;
-        conditions.client = Some(match double {
-            None => check,
-            Some(double) => {
-                self.stack.dismiss(double).await?;
-                self.read_back(waiting.container(), spec.limits, 0, check).await?
-            }
-        });
-        conditions.own_time.calibrate += calibrating.elapsed().as_secs_f64();
-        Ok((waiting, link))
-    }
-
-    /// Another ingester like the one that ended, which waits for its job.
-    async fn another_client(&self, step: &Step) -> Result<Waiting> {
-        let cell = &step.cell;
-        let limits = Limits { cpus: cell.client_cpus, cpuset: self.places(cell.placement)?.client.to_string() };
-        let spec = self.run_spec(cell.scheme.program(), step.run, limits, cell.congestion)?;
-        self.stack.start(&self.on_path(spec, &cell.link)).await
-    }
-
     /// A result with what was found in the database beside it.
     async fn verified(&self, mut result: Box<RunResult>, job: &Job, conditions: &mut Conditions) -> Result<Outcome> {
         let verifying = Instant::now();
@@ -274,48 +217,6 @@ impl StackStage {
             None => places(placement, &self.cores).map_err(|error| Failure::new(Exit::Usage, error).into()),
         }
     }
-
-    fn job(&self, cell: &Cell, stop: &StopRule) -> Result<Job> {
-        Ok(Job {
-            schema: SCHEMA,
-            dburl: match &self.outside {
-                Some(outside) => outside.url(cell),
-                None => database_url(&self.server().password, self.host(&cell.link)),
-            },
-            workload: cell.workload,
-            scheme: cell.scheme,
-            statement: cell.statement,
-            in_flight: cell.in_flight,
-            batch: cell.batch,
-            chunk: cell.chunk,
-            protocol: cell.protocol,
-            pool: cell.pool,
-            commit: cell.commit,
-            reader: cell.reader,
-            data: RunSpec::DATA.into(),
-            queue: Job::QUEUE,
-            phases: match cell.workload {
-                Workload::Census => vec![Phase::Geo, Phase::Data],
-                Workload::Lookup => vec![Phase::Data],
-            },
-            limit_geo: stop.geo_records,
-            limit_lines: stop.lines,
-            seconds: stop.seconds,
-            child: false,
-            metrics: true,
-            tls: match &self.outside {
-                Some(outside) => outside.authority.clone(),
-                None => reach::trust(cell.tls, self.server().authority.as_deref())?,
-            },
-            inject: cell.inject,
-            progress: !cell.fault.is_none() && cell.workload == Workload::Census,
-            resume: false,
-            retry: !cell.fault.is_none(),
-            mark: None,
-            share: crate::model::share::Share::WHOLE,
-            barrier: false,
-        })
-    }
 }
 
 impl Stage for StackStage {
@@ -337,11 +238,7 @@ impl Stage for StackStage {
         db::empty(control).await?;
         let keys = db::set_foreign_keys(control, cell.foreign_keys).await?;
         let commit = db::set_synchronous_commit(control, cell.synchronous_commit).await?;
-        let setting = |name: &str, asked: String, found: String| Setting { name: name.into(), asked, found };
-        conditions.settings = vec![
-            setting("foreign_keys", cell.foreign_keys.to_string(), if keys > 0 { "on" } else { "off" }.into()),
-            setting("synchronous_commit", cell.synchronous_commit.to_string(), commit),
-        ];
+        conditions.settings = settings(cell, keys, commit);
         db::settle(control).await?;
         let profile = self.profile(&cell.link)?;
         let set = self.set_link(&profile, step.run as u64).await?;
@@ -374,7 +271,7 @@ impl Stage for StackStage {
         }
         let clients = match self.with_further_clients(step, waiting, conditions).await? {
             Ok(clients) => clients,
-            Err(lost) => return Ok(Outcome::Failed { error: lost.message, code: lost.exit.code() }),
+            Err(lost) => return Ok(lost.into()),
         };
         let checkpoints = db::checkpoints(&self.server().control).await?;
         let (steady, wall, own_cpu_before) = (Instant::now(), SystemTime::now(), clock::own_cpu());
@@ -383,10 +280,7 @@ impl Stage for StackStage {
         conditions.settings.extend(encryption(step.cell.tls, &observed));
         conditions.clock_jump = apart(steady, wall);
         let after = self.link_status().await?;
-        conditions.harness = Harness {
-            lab: clock::own_cpu() - own_cpu_before,
-            link: after.emulation.cpu_us.saturating_sub(link.emulation.cpu_us) as f64 / 1e6,
-        };
+        conditions.harness = harness(own_cpu_before, &link, &after);
         let verifying = Instant::now();
         conditions.checkpoints = db::checkpoints(&self.server().control).await? - checkpoints;
         conditions.link = seen_by_the_link(&step.cell.link, after, &mut observed);
@@ -394,7 +288,7 @@ impl Stage for StackStage {
         self.after(conditions).await?;
         let outcome = match ended {
             Ok(result) => self.verified(result, &job, conditions).await,
-            Err(failure) => Ok(Outcome::Failed { error: failure.message, code: failure.exit.code() }),
+            Err(failure) => Ok(failure.into()),
         };
         conditions.own_time.verify = verifying.elapsed().as_secs_f64();
         outcome
@@ -411,6 +305,23 @@ impl Stage for StackStage {
         let home = self.come_home().await;
         self.tidy().await.map(drop)?;
         home
+    }
+}
+
+/// What a cell asks of tables and commits, and what was found: so many foreign keys, and the server's word.
+fn settings(cell: &Cell, keys: i64, commit: String) -> Vec<Setting> {
+    let setting = |name: &str, asked: String, found: String| Setting { name: name.into(), asked, found };
+    vec![
+        setting("foreign_keys", cell.foreign_keys.to_string(), if keys > 0 { "on" } else { "off" }.into()),
+        setting("synchronous_commit", cell.synchronous_commit.to_string(), commit),
+    ]
+}
+
+/// CPU time of the lab's own since it had used so much, and of the link between its two words.
+fn harness(own_cpu_before: f64, before: &LinkStatus, after: &LinkStatus) -> Harness {
+    Harness {
+        lab: clock::own_cpu() - own_cpu_before,
+        link: after.emulation.cpu_us.saturating_sub(before.emulation.cpu_us) as f64 / 1e6,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::StackStage;
 use super::reach::database_url;
 use crate::db;
-use crate::engine::{Container, Waiting, Watcher};
+use crate::engine::{Container, Stack, Waiting, Watcher};
 use crate::lab::plan::Step;
 use crate::lab::stop::Stop;
 use crate::model::Phase;
@@ -14,15 +14,16 @@ use crate::wire::{Event, Job, Line, RunResult};
 use anyhow::Result;
 use futures_util::future::join_all;
 use std::convert::Infallible;
+use std::future::Future;
 use std::time::Duration;
 use tokio::sync::watch;
 
 /// Mean time between two looks at the backends, seconds: some hundred looks a run, and little enough of a quarter
 /// of a processor.
-const LOOKS: f64 = 0.05;
+pub(super) const LOOKS: f64 = 0.05;
 
 /// How often the control groups are read.
-const USAGE: Duration = Duration::from_millis(500);
+pub(super) const USAGE: Duration = Duration::from_millis(500);
 
 /// Readings that are kept of a run at most: a quarter of an hour of them. Of a longer run an even share.
 const MOST_READINGS: usize = 2_000;
@@ -30,7 +31,67 @@ const MOST_READINGS: usize = 2_000;
 /// How long the engine may take to say what a container uses.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The containers of a run's clients, with what each was seen to use.
+pub(super) struct Clients {
+    containers: Vec<Container>,
+    used: Vec<Share<Used>>,
+}
+
+impl Clients {
+    pub(super) fn of(waiting: &[Waiting]) -> Self {
+        let containers: Vec<Container> = waiting.iter().map(|client| client.container().clone()).collect();
+        let used = containers.iter().map(|_| Share::of(MOST_READINGS)).collect();
+        Self { containers, used }
+    }
+
+    /// What each has used by now; none of one that may have ended just now.
+    pub(super) async fn usage(&self, stack: &Stack) -> Vec<Option<Used>> {
+        let all = join_all(self.containers.iter().map(|client| stack.usage(client))).await;
+        all.into_iter().map(Result::unwrap_or_default).collect()
+    }
+
+    pub(super) fn keep(&mut self, used: Vec<Option<Used>>) {
+        for (used, share) in used.into_iter().zip(&mut self.used) {
+            used.into_iter().for_each(|used| share.push(used));
+        }
+    }
+
+    /// Says what was seen.
+    pub(super) fn tell(self, observed: &mut Observed) {
+        let mut used = self.used.into_iter().map(|share| share.kept);
+        observed.client = used.next().unwrap_or_default();
+        observed.more_clients = used.collect();
+    }
+}
+
 impl StackStage {
+    /// Gives waiting ingesters their job, and looks on until they end: the result, or why there is none. Says when their
+    /// data phase begins.
+    pub(super) async fn ingest_beside(
+        &self,
+        waiting: Vec<Waiting>,
+        job: &Job,
+        stop: &Stop,
+        heard: &mut dyn FnMut(&Line),
+        data_began: watch::Sender<Option<f64>>,
+        looking: impl Future<Output = Infallible>,
+    ) -> Result<Result<Box<RunResult>, Failure>> {
+        let mut listen = |line: &Line| {
+            // Of several clients the first one's word: they begin together.
+            if matches!(line.event, Event::Phase { phase: Phase::Data }) && data_began.borrow().is_none() {
+                data_began.send_replace(Some(clock::seconds()));
+            }
+            heard(line);
+        };
+        // Beside each other: what is slow to look at keeps nobody from hearing the ingester or Ctrl-C.
+        let mut ingesting = std::pin::pin!(self.ingest_with(waiting, job, stop, &mut listen));
+        let mut looking = std::pin::pin!(looking);
+        tokio::select! {
+            ended = &mut ingesting => ended,
+            never = &mut looking => match never {},
+        }
+    }
+
     /// Gives waiting ingesters their job, and looks on until they end: the result, or why there is none.
     pub(super) async fn ingest_and_look_on(
         &self,
@@ -40,33 +101,15 @@ impl StackStage {
         stop: &Stop,
         heard: &mut dyn FnMut(&Line),
     ) -> Result<(Result<Box<RunResult>, Failure>, Observed)> {
-        let clients: Vec<Container> = waiting.iter().map(|client| client.container().clone()).collect();
+        let mut clients = Clients::of(&waiting);
         let watcher = self.start_watcher(step).await;
-        let (sender, data_began) = watch::channel(None);
-        let mut listen = |line: &Line| {
-            // Of several clients the first one's word: they begin together.
-            if matches!(line.event, Event::Phase { phase: Phase::Data }) && sender.borrow().is_none() {
-                sender.send_replace(Some(clock::seconds()));
-            }
-            heard(line);
-        };
+        let (began, data_began) = watch::channel(None);
         let mut observed = Observed::default();
         let mut database_used = Share::of(MOST_READINGS);
-        let mut clients_used: Vec<Share<Used>> = clients.iter().map(|_| Share::of(MOST_READINGS)).collect();
-        let ended = {
-            // Beside each other: what is slow to look at keeps nobody from hearing the ingester or Ctrl-C.
-            let mut ingesting = std::pin::pin!(self.ingest_with(waiting, job, stop, &mut listen));
-            let used = (&mut database_used, &mut *clients_used);
-            let mut looking = std::pin::pin!(self.look_on(&clients, data_began.clone(), &mut observed, used));
-            tokio::select! {
-                ended = &mut ingesting => ended,
-                never = &mut looking => match never {},
-            }
-        }?;
+        let looking = self.look_on(&mut clients, &data_began, &mut observed, &mut database_used);
+        let ended = self.ingest_beside(waiting, job, stop, heard, began, looking).await?;
         observed.database = database_used.kept;
-        let mut clients_used = clients_used.into_iter().map(|share| share.kept);
-        observed.client = clients_used.next().unwrap_or_default();
-        observed.more_clients = clients_used.collect();
+        clients.tell(&mut observed);
         observed.data_began = *data_began.borrow();
         let looks = match watcher {
             Ok(watcher) => self.stack.end_watch(watcher).await,
@@ -92,10 +135,10 @@ impl StackStage {
     /// Reads what all of both sides use, and once what the link has counted when the data phase begins, until it is dropped.
     async fn look_on(
         &self,
-        clients: &[Container],
-        data_began: watch::Receiver<Option<f64>>,
+        clients: &mut Clients,
+        data_began: &watch::Receiver<Option<f64>>,
         observed: &mut Observed,
-        (database_used, clients_used): (&mut Share<Used>, &mut [Share<Used>]),
+        database_used: &mut Share<Used>,
     ) -> Infallible {
         let mut ticks = tokio::time::interval(USAGE);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -107,18 +150,14 @@ impl StackStage {
                 observed.encryption = db::encryption(&self.server().control).await.ok();
             }
             let database = &self.server().container;
-            let clients = join_all(clients.iter().map(|client| self.stack.usage(client)));
-            let both = async { tokio::join!(self.stack.usage(database), clients) };
+            let both = async { tokio::join!(self.stack.usage(database), clients.usage(&self.stack)) };
             match tokio::time::timeout(PATIENCE, both).await {
                 Ok((used, used_by_clients)) => {
                     match used {
                         Ok(used) => used.into_iter().for_each(|used| database_used.push(used)),
                         Err(error) => observed.problem = Some(format!("{error:#}")),
                     }
-                    // One may have ended just now.
-                    for (used, share) in used_by_clients.into_iter().zip(&mut *clients_used) {
-                        used.unwrap_or_default().into_iter().for_each(|used| share.push(used));
-                    }
+                    clients.keep(used_by_clients);
                 }
                 Err(_) => observed.problem = Some("the engine did not say what containers use".into()),
             }

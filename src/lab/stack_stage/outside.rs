@@ -5,13 +5,14 @@
 //! the options they are opened with.
 
 use super::{PATIENCE, StackStage};
+use crate::db;
 use crate::db::external::{self, Found, Place, SCHEMA};
 use crate::engine::{Healthy, OUTER};
 use crate::lab::Experiment;
 use crate::lab::experiment::Database;
 use crate::lab::stop::Stop;
 use crate::model::cell::{Cell, DIRECT};
-use crate::model::{Switch, units};
+use crate::model::units;
 use crate::wire::DbUrl;
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::external::{Server, UNNAMED, Veil};
@@ -105,21 +106,23 @@ impl StackStage {
 }
 
 impl Outside {
+    /// Why a run failed, without the server's names.
+    pub(super) fn unnamed_failure(&self, failure: &Failure) -> Failure {
+        Failure::new(failure.exit, self.veil.hide(&failure.message))
+    }
+
     /// What an ingester of this cell connects with: what the cell asks of the server is asked of its sessions.
     pub(super) fn url(&self, cell: &Cell) -> DbUrl {
         let outer = format!("{OUTER}:5432");
         let at = (cell.link != DIRECT).then_some(outer.as_str());
-        let commit = if cell.synchronous_commit == Switch::On { "on" } else { "off" };
-        self.place.url(&self.password, at, &[("search_path", SCHEMA), ("synchronous_commit", commit)])
+        self.place.url(&self.password, at, &of_sessions(cell))
     }
 
     /// What sessions with the cell's settings have, by the server's word.
     pub(super) async fn synchronous_commit(&self, cell: &Cell) -> Result<String> {
-        let commit = if cell.synchronous_commit == Switch::On { "on" } else { "off" };
-        let settings = [("search_path", SCHEMA), ("synchronous_commit", commit)];
-        let url = self.place.url(&self.password, None, &settings);
+        let url = self.place.url(&self.password, None, &of_sessions(cell));
         let session = external::connect(&url, self.authority.as_deref(), &self.place).await?;
-        Ok(session.query_one("SELECT current_setting('synchronous_commit')", &[]).await?.get(0))
+        db::shown(&session, "synchronous_commit").await
     }
 
     /// Whether some cells go through a link.
@@ -136,6 +139,11 @@ impl Outside {
     pub(super) fn unnamed(&self, status: LinkStatus) -> LinkStatus {
         LinkStatus { target: UNNAMED.into(), address: String::new(), ..status }
     }
+}
+
+/// What sessions of such a cell are opened with.
+fn of_sessions(cell: &Cell) -> [(&'static str, &'static str); 2] {
+    [("search_path", SCHEMA), ("synchronous_commit", cell.synchronous_commit.word())]
 }
 
 /// The server's password; empty where it asks for none.

@@ -133,15 +133,14 @@ impl StackStage {
         let gone = self.mend(&profile, step.run as u64).await?;
         conditions.link = if profile.is_direct() { None } else { Some(self.link_status().await?) };
         self.after(conditions).await?;
-        let failed = |failure: Failure| Ok(Outcome::Failed { error: failure.message, code: failure.exit.code() });
         if gone {
             let message = "the database in memory ended, and every row with it: what is in memory outlives no end of \
                            its server; use storage = \"volume\" for rows that are to stay";
-            return failed(Failure::new(Exit::Database, message));
+            return Ok(Failure::new(Exit::Database, message).into());
         }
         match ended.result() {
             Ok(result) => self.verified(result, &job, conditions).await,
-            Err(failure) => failed(failure),
+            Err(failure) => Ok(failure.into()),
         }
     }
 
