@@ -97,6 +97,7 @@ with() {
   # Whatever happens from here on, the stack goes. Ctrl-C reaches the command as well: it ends in order, then we do.
   trap 'down' EXIT
   trap : INT TERM
+  trap 'exec >/dev/null 2>&1' HUP # the terminal is gone, and what is written to it would be an error
   up
   "$@" || code=$?
   exit "$code"

@@ -43,6 +43,7 @@ fn every_container_may_do_what_security_md_says_and_none_shows_the_password() {
     let found = watch(&stack, start_lab(&stack, "privileges", EXPERIMENT, &[]), &password);
     require(&found, &AT_WORK);
     encryption_was_what_was_asked_for(&stack);
+    a_container_that_may_do_more_is_noticed(&stack, &password);
     // And once more on a database that is not the lab's.
     let server = Server::start();
     let outside = EXPERIMENT.replace("tls = [\"on\", \"off\"]", "tls = [\"off\"]");
@@ -75,6 +76,25 @@ fn watch(stack: &Stack, mut lab: Child, password: &str) -> BTreeMap<String, Row>
     assert!(output.status.success(), "{said}");
     assert!(!said.contains(password), "./lab says the password");
     found
+}
+
+/// Takes a responder that may do more than SECURITY.md promises in every column, and wants all of them told apart.
+fn a_container_that_may_do_more_is_noticed(stack: &Stack, password: &str) {
+    let labels = [format!("ingest-lab.stack={}", stack.project()), "ingest-lab.role=responder".to_owned()];
+    let image = format!("ingest-lab-link:{}", stacks::tag());
+    let mut run = Process::new("docker");
+    run.args(["create", "--label", &labels[0], "--label", &labels[1], "--user", "0", "--volume", "/tmp:/host"]);
+    run.args(["--publish", "127.0.0.1::5432", "--network", &format!("{}_client", stack.project()), &image]);
+    let created = run.output().unwrap();
+    assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
+    let id = String::from_utf8(created.stdout).unwrap().trim().to_owned();
+    let seen = look(stack, &id, password);
+    ask(&["rm", "-fv", &id]).expect("it is there to be removed");
+    let (name, row) = seen.expect("it was there");
+    let promised = tables().remove(&name).expect("SECURITY.md has responders");
+    for ((column, promised), found) in COLUMNS.iter().zip(&promised).zip(&row) {
+        assert_ne!(promised, found, "{name}: {column} is another one, and nobody notices");
+    }
 }
 
 fn require(found: &BTreeMap<String, Row>, wanted: &[&str]) {

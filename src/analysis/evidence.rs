@@ -15,7 +15,7 @@ use crate::wire::record::RunRecord;
 use crate::wire::setup::LinkStatus;
 use crate::wire::watched::{Doing, Look, Machine, Observed, Used};
 use crate::wire::{PhaseResult, Steady};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Of fewer looks no share is told: one look more or less would be a twentieth.
 pub const LEAST_LOOKS: usize = 20;
@@ -115,17 +115,32 @@ pub fn allowed(check: &CpuCheck) -> f64 {
     check.cgroup.and_then(|cgroup| cgroup.count()).map_or(processors, |quota| quota.min(processors))
 }
 
-/// The same of several containers of a side: what their control groups hold together, on the processors that any of them
-/// may run on. All of them are on one machine.
+/// The same of several containers of a side: on each host what their control groups hold together, on the processors
+/// that any of them may run on there.
 fn allowed_together(checks: &[&CpuCheck]) -> Option<f64> {
-    let quotas: f64 = checks.iter().map(|check| allowed(check)).sum();
-    (!checks.is_empty()).then(|| quotas.min(processors_of_all(checks)))
+    let on = |host: &[&CpuCheck]| {
+        let quotas: f64 = host.iter().map(|check| allowed(check)).sum();
+        quotas.min(processors_of_all(host))
+    };
+    (!checks.is_empty()).then(|| by_host(checks).values().map(|host| on(host)).sum())
 }
 
 fn processors_of_all(checks: &[&CpuCheck]) -> f64 {
-    let known: Option<Vec<_>> = checks.iter().map(|check| processors(&check.cpuset)).collect();
-    let all: Option<BTreeSet<usize>> = known.map(|each| each.into_iter().flatten().collect());
-    all.map_or(1, |all| all.len().max(1)) as f64
+    let on = |host: &[&CpuCheck]| {
+        let known: Option<Vec<_>> = host.iter().map(|check| processors(&check.cpuset)).collect();
+        let all: Option<BTreeSet<usize>> = known.map(|each| each.into_iter().flatten().collect());
+        all.map_or(1, |all| all.len().max(1)) as f64
+    };
+    match checks.is_empty() {
+        true => 1.0,
+        false => by_host(checks).values().map(|host| on(host)).sum(),
+    }
+}
+
+fn by_host<'a>(checks: &[&'a CpuCheck]) -> BTreeMap<usize, Vec<&'a CpuCheck>> {
+    let mut hosts: BTreeMap<usize, Vec<_>> = BTreeMap::new();
+    checks.iter().for_each(|check| hosts.entry(check.host).or_default().push(*check));
+    hosts
 }
 
 /// What the client used that used the least: each used so much.
@@ -317,6 +332,9 @@ mod tests {
         assert_eq!(together(&[check("0-3", "0.5"), check("0-3", "0.5")]), Some(1.0));
         assert_eq!(together(&vec![check("0-1", "unlimited"); 4]), Some(2.0));
         assert_eq!(together(&[check("0", "unlimited"), check("1", "0.5")]), Some(1.5));
+        let other = |cpuset: &str, quota: &str| CpuCheck { host: 1, ..check(cpuset, quota) };
+        assert_eq!(together(&[check("0-1", "unlimited"), other("0-1", "unlimited")]), Some(4.0), "two hosts");
+        assert_eq!(together(&[check("0", "0.75"), check("0", "0.75"), other("0", "0.75")]), Some(1.75));
         assert_eq!(together(&[]), None);
     }
 

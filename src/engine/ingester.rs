@@ -164,7 +164,12 @@ impl Stack {
 
     /// Where a run's ingester of this number, from 1 on, runs: those of one run are dealt out to the hosts of clients.
     pub(super) fn client(&self, number: usize) -> &Engine {
-        &self.clients[number.saturating_sub(1) % self.clients.len()]
+        &self.clients[self.client_host(number)]
+    }
+
+    /// The same as a number, from 0, of the hosts of clients.
+    pub fn client_host(&self, number: usize) -> usize {
+        number.saturating_sub(1) % self.clients.len()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::faults;
 use super::forecasts;
 use super::latency;
+use super::not_counted;
 use super::table::{self, RATES};
 use super::then;
 use super::waits::{self, Wait};
@@ -30,8 +31,8 @@ impl Report<'_> {
         facts(&mut text, "Why believe it", &self.facts);
         if !self.invalid.is_empty() {
             text.push_str("\n## Runs that do not count\n\n");
-            for run in &self.invalid {
-                let _ = writeln!(text, "* run {}, {}: {}", run.run, escaped(&run.cell), escaped(&run.why));
+            for line in not_counted::lines(&self.invalid) {
+                let _ = writeln!(text, "* {}", escaped(&line));
             }
         }
         text.push_str("\n## Not shown\n\n");

@@ -26,6 +26,7 @@ mod latency;
 mod ledgers;
 mod markdown;
 mod names;
+mod not_counted;
 mod page;
 mod setup;
 mod table;
@@ -49,6 +50,7 @@ use crate::wire::record::RunRecord;
 use latency::CellLatency;
 use ledgers::CellLedgers;
 use names::Names;
+use not_counted::Invalid;
 use then::Then;
 use waits::CellWaits;
 
@@ -89,15 +91,6 @@ pub struct Report<'a> {
     setup: Vec<Fact>,
     /// 2015's tables, where the series ran its job.
     then: Vec<Then>,
-}
-
-/// A run that does not count.
-#[derive(Debug, Clone, serde::Serialize)]
-struct Invalid {
-    run: usize,
-    attempt: u32,
-    cell: String,
-    why: String,
 }
 
 impl<'a> Report<'a> {

@@ -84,7 +84,7 @@ impl Names {
             .filter(|one| wanted(**one))
             .map(|one| self.said(*one, cell))
             .collect();
-        if said.is_empty() && self.base.is_some() { AS_ASKED.into() } else { said.join(" ") }
+        if said.is_empty() && self.base.is_some() { AS_ASKED.into() } else { joined(&said) }
     }
 
     /// A factor's level in a cell that is compared by it: a scheme that sends rows otherwise than it is asked to, with
@@ -109,6 +109,18 @@ impl Names {
     }
 }
 
+/// Levels side by side; after one of several words a comma says where it ends: `threads pool 2, 4 clients, local`.
+fn joined(said: &[String]) -> String {
+    let mut all = String::new();
+    for (index, level) in said.iter().enumerate() {
+        if let Some(before) = index.checked_sub(1) {
+            all.push_str(if said[before].contains(' ') { ", " } else { " " });
+        }
+        all.push_str(level);
+    }
+    all
+}
+
 /// The cell whose resources every one of these series changes one at a time.
 fn diagnosed(series: &[&Analysis<'_>]) -> Option<Cell> {
     let one = |analysis: &&Analysis<'_>| {
@@ -117,4 +129,17 @@ fn diagnosed(series: &[&Analysis<'_>]) -> Option<Cell> {
     };
     let first = series.first().and_then(one)?;
     series.iter().all(|other| one(other).as_ref() == Some(&first)).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::joined;
+
+    #[test]
+    fn a_comma_ends_a_level_of_several_words() {
+        let said = |levels: &[&str]| joined(&levels.iter().map(|level| (*level).to_owned()).collect::<Vec<_>>());
+        assert_eq!(said(&["async", "row", "pool 15", "local"]), "async row pool 15, local");
+        assert_eq!(said(&["pool 2", "4 clients", "client 0.25 CPU"]), "pool 2, 4 clients, client 0.25 CPU");
+        assert_eq!(said(&[]), "");
+    }
 }

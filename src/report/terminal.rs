@@ -3,6 +3,7 @@
 use super::faults;
 use super::ledgers::{self, CellLedgers};
 use super::names::Names;
+use super::not_counted;
 use super::table::{self, RATES, Row};
 use super::{Report, answer::Answer, then};
 use crate::analysis::{Analysis, Summary};
@@ -129,10 +130,8 @@ impl Report<'_> {
             item(text, if about == before { "" } else { about }, said, column, warning, screen);
             before = about;
         }
-        for (index, run) in self.invalid.iter().enumerate() {
-            let again = if run.attempt > 1 { format!(" (attempt {})", run.attempt) } else { String::new() };
-            let said = format!("run {}{again}, {}: {}", run.run, run.cell, run.why);
-            item(text, if index == 0 { "not valid" } else { "" }, &said, column, true, screen);
+        for (index, said) in not_counted::lines(&self.invalid).iter().enumerate() {
+            item(text, if index == 0 { "not valid" } else { "" }, said, column, true, screen);
         }
         for (index, what) in self.not_shown.iter().enumerate() {
             item(text, if index == 0 { "not shown" } else { "" }, what, column, false, screen);
@@ -149,11 +148,20 @@ pub(super) fn item(text: &mut String, about: &str, said: &str, column: usize, wa
     let _ = writeln!(text, "  {about}  {said}");
 }
 
+/// Sentences beside a name are at least so wide, in characters.
+const LEAST_COLUMN: usize = 30;
+
 pub(super) fn tell(text: &mut String, answer: &Answer, screen: Screen) {
     let _ = writeln!(text, "  {}", screen.bold(&answer.question));
     let column = answer.lines.iter().map(|line| line.at.chars().count()).max().unwrap_or(0);
+    // Beside long names sentences would be a word wide: they stand below.
+    let below = column > 0 && column + 6 + LEAST_COLUMN > screen.width();
     for line in &answer.lines {
-        let indent = if column == 0 { 4 } else { column + 6 };
+        let indent = match column {
+            0 => 4,
+            _ if below => 8,
+            _ => column + 6,
+        };
         let said = wrapped(&line.text(), screen.width(), indent);
         // Coloured after it is wrapped: codes take no room.
         let said = match said.strip_prefix(&line.lead) {
@@ -163,6 +171,8 @@ pub(super) fn tell(text: &mut String, answer: &Answer, screen: Screen) {
         };
         let _ = if column == 0 {
             writeln!(text, "    {said}")
+        } else if below {
+            writeln!(text, "    {}\n        {said}", screen.dim(&line.at))
         } else {
             writeln!(text, "    {}  {said}", screen.dim(&format!("{:<column$}", line.at)))
         };

@@ -104,6 +104,9 @@ pub struct CpuCheck {
     pub cpuset_asked: String,
     /// Processors it may run on, by its control group, else by the engine.
     pub cpuset: String,
+    /// Which of the hosts of its side it is on, from 0: processors of the same number on two hosts are two.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub host: usize,
     /// What the engine says the limit is.
     pub engine: Cpus,
     /// What the control group inside the container says; none where it says nothing.
@@ -120,6 +123,10 @@ pub struct CpuCheck {
     pub work: f64,
     /// The same after the run, where it could be measured.
     pub work_after: Option<f64>,
+}
+
+fn is_first(host: &usize) -> bool {
+    *host == 0
 }
 
 impl CpuCheck {

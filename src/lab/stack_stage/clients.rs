@@ -8,7 +8,7 @@ use crate::lab::plan::Step;
 use crate::lab::stop::Stop;
 use crate::model::Program;
 use crate::model::share::Share;
-use crate::wire::conditions::Conditions;
+use crate::wire::conditions::{Conditions, CpuCheck};
 use crate::wire::exit::Failure;
 use crate::wire::setup::LinkStatus;
 use crate::wire::{Begin, Job, Line, RunResult};
@@ -137,7 +137,7 @@ impl StackStage {
         };
         conditions.own_time.calibrate += calibrating.elapsed().as_secs_f64();
         match check {
-            Ok(check) => conditions.more_clients.push(check),
+            Ok(check) => conditions.more_clients.push(CpuCheck { host: self.stack.client_host(client), ..check }),
             Err(error) => {
                 let _ = self.stack.dismiss(waiting).await;
                 return Err(error);
