@@ -4,6 +4,7 @@
 
 mod stacks;
 
+use ingest_lab::wire::record::RunRecord;
 use stacks::Stack;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -31,7 +32,7 @@ scheme = ["threads", "async"]
 statement = ["row"]
 commit = ["auto"]
 pool = [4]
-link = ["local", "rtt=10ms,jitter=1ms"]
+link = ["local", "rtt=2ms,jitter=0.2ms"]
 [[cells]]
 scheme = ["async"]
 statement = ["executemany"]
@@ -85,6 +86,10 @@ fn interrupt(lab: &Child) {
     assert!(kill.success());
 }
 
+fn is_verified(run: &RunRecord) -> bool {
+    run.result().and_then(|result| result.verification.as_ref()).is_some_and(|found| found.verified)
+}
+
 #[test]
 #[ignore = "an hour: make soak"]
 fn neither_the_lab_nor_the_link_grows() {
@@ -108,8 +113,10 @@ fn neither_the_lab_nor_the_link_grows() {
     assert_eq!(lab.wait().unwrap().code(), Some(130), "interrupted, after an orderly end");
     let runs = stack.runs(&stack.only_series());
     let valid = runs.iter().filter(|run| run.is_valid()).count();
-    eprintln!("{minutes} min: {} runs, {valid} of them valid", runs.len());
+    let done = runs.iter().filter(|run| is_verified(run)).count();
+    eprintln!("{minutes} min: {} runs, all rows verified in {done}, {valid} of them valid", runs.len());
     let grown = [of_lab.growth("lab", whole), of_link.growth("link", whole)];
-    assert!(valid * 2 > runs.len(), "a series whose runs don't count shows nothing");
+    // Whether a run counts hangs on how loud the machine is; what it makes the lab and the link do does not.
+    assert!(done * 10 >= runs.len() * 9, "a series whose runs come to nothing shows nothing");
     assert!(grown.iter().all(|growth| *growth <= MOST), "more than {} %: {grown:?}", MOST * 100.0);
 }
