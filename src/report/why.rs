@@ -88,7 +88,8 @@ fn noise(analysis: &Analysis<'_>, names: &Names) -> Fact {
                 }
                 Finding::TooFew { pairs, range } => {
                     let range = range.map_or_else(|| "n/a".into(), |range| units::between(range, units::multiple));
-                    format!("{range}x of itself, the range of {pairs} blocks")
+                    let blocks = if pairs == 1 { "block" } else { "blocks" };
+                    format!("{range}x of itself, the range of {pairs} {blocks}")
                 }
             };
             let (cell, floor) = (names.cell(noise.cell), units::percent(noise.floor));
