@@ -16,6 +16,7 @@ use crate::wire::forecast::Forecast;
 use crate::wire::record::{Conditions, Outcome, RunRecord};
 use crate::wire::{Line, SCHEMA};
 use anyhow::Result;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 /// Where a finished run is kept before the next begins.
@@ -101,7 +102,7 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
                 continue;
             }
             if self.stop.is_asked() {
-                played.error = Some(interrupted(played.records.len(), steps.len()));
+                played.error = Some(interrupted(&played.records, steps.len()));
                 break;
             }
             self.progress.begins(step, steps.len() - 1);
@@ -115,7 +116,7 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
         self.progress.finish();
         let cut = self.stop.is_asked() && played.records.last().is_some_and(RunRecord::was_interrupted);
         if cut && played.error.is_none() {
-            played.error = Some(interrupted(played.records.len(), steps.len()));
+            played.error = Some(interrupted(&played.records, steps.len()));
         }
         if let Err(failed) = self.stage.restore().await {
             // The first error is the cause; a failed restore is told beside it.
@@ -295,7 +296,9 @@ fn ends_series(cell: &Cell) -> bool {
     cell.clients == 1
 }
 
-fn interrupted(done: usize, planned: usize) -> anyhow::Error {
+fn interrupted(records: &[RunRecord], planned: usize) -> anyhow::Error {
+    let runs: BTreeSet<usize> = records.iter().map(|record| record.run).collect(); // a run may have taken several tries
+    let done = runs.len();
     let message = format!("interrupted after {done} of {planned} runs; those that ended are saved");
     Failure::new(Exit::Interrupted, message).into()
 }
