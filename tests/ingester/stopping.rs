@@ -56,11 +56,11 @@ fn a_time_limit_ends_a_chunk_after_the_line_begun() {
             );
             let result = run(&database, data.path(), &flags);
             let (phase, lines) = (result.phase(Phase::Data).unwrap(), result.acknowledged.lines);
-            assert!(phase.seconds >= 0.3 && lines > 0, "{flags}: {lines} lines, {} s", phase.seconds);
-            // How long a chunk takes is the machine's affair; that none is begun, or filled, after the limit is ours. By
-            // `copy` a chunk is sent whole, and several may be through before.
-            let most = if statement == "copy" { 5_000 } else { 1_000 };
-            assert!(lines < most, "{flags}: {lines} lines");
+            // By `copy` a chunk is sent whole, and several may be through before: how long one takes is the machine's
+            // affair; that none is begun, or filled, after the limit is ours.
+            let (most, longest) = if statement == "copy" { (5_000, f64::INFINITY) } else { (1_000, 15.0) };
+            assert!((0.3..longest).contains(&phase.seconds), "{flags}: {lines} lines, {} s", phase.seconds);
+            assert!(lines > 0 && lines < most, "{flags}: {lines} lines");
             assert_eq!((phase.records, database.elements()), (lines, lines as i64 * data::ITEMS as i64), "{flags}");
         }
     }
