@@ -4,7 +4,7 @@
 
 mod stacks;
 
-use ingest_lab::wire::record::RunRecord;
+use ingest_lab::wire::RunResult;
 use stacks::Stack;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -86,10 +86,6 @@ fn interrupt(lab: &Child) {
     assert!(kill.success());
 }
 
-fn is_verified(run: &RunRecord) -> bool {
-    run.result().and_then(|result| result.verification.as_ref()).is_some_and(|found| found.verified)
-}
-
 #[test]
 #[ignore = "an hour: make soak"]
 fn neither_the_lab_nor_the_link_grows() {
@@ -113,7 +109,7 @@ fn neither_the_lab_nor_the_link_grows() {
     assert_eq!(lab.wait().unwrap().code(), Some(130), "interrupted, after an orderly end");
     let runs = stack.runs(&stack.only_series());
     let valid = runs.iter().filter(|run| run.is_valid()).count();
-    let done = runs.iter().filter(|run| is_verified(run)).count();
+    let done = runs.iter().filter(|run| run.result().is_some_and(RunResult::is_verified)).count();
     eprintln!("{minutes} min: {} runs, all rows verified in {done}, {valid} of them valid", runs.len());
     let grown = [of_lab.growth("lab", whole), of_link.growth("link", whole)];
     // Whether a run counts hangs on how loud the machine is; what it makes the lab and the link do does not.

@@ -118,23 +118,19 @@ pub fn allowed(check: &CpuCheck) -> f64 {
 /// The same of several containers of a side: on each host what their control groups hold together, on the processors
 /// that any of them may run on there.
 fn allowed_together(checks: &[&CpuCheck]) -> Option<f64> {
-    let on = |host: &[&CpuCheck]| {
-        let quotas: f64 = host.iter().map(|check| allowed(check)).sum();
-        quotas.min(processors_of_all(host))
-    };
+    let on = |host: &[&CpuCheck]| host.iter().map(|check| allowed(check)).sum::<f64>().min(processors_on(host));
     (!checks.is_empty()).then(|| by_host(checks).values().map(|host| on(host)).sum())
 }
 
 fn processors_of_all(checks: &[&CpuCheck]) -> f64 {
-    let on = |host: &[&CpuCheck]| {
-        let known: Option<Vec<_>> = host.iter().map(|check| processors(&check.cpuset)).collect();
-        let all: Option<BTreeSet<usize>> = known.map(|each| each.into_iter().flatten().collect());
-        all.map_or(1, |all| all.len().max(1)) as f64
-    };
-    match checks.is_empty() {
-        true => 1.0,
-        false => by_host(checks).values().map(|host| on(host)).sum(),
-    }
+    by_host(checks).values().map(|host| processors_on(host)).sum::<f64>().max(1.0)
+}
+
+/// Processors of one host that any of these may run on: one where that is not known.
+fn processors_on(host: &[&CpuCheck]) -> f64 {
+    let known: Option<Vec<_>> = host.iter().map(|check| processors(&check.cpuset)).collect();
+    let all: Option<BTreeSet<usize>> = known.map(|each| each.into_iter().flatten().collect());
+    all.map_or(1, |all| all.len().max(1)) as f64
 }
 
 fn by_host<'a>(checks: &[&'a CpuCheck]) -> BTreeMap<usize, Vec<&'a CpuCheck>> {

@@ -333,8 +333,7 @@ fn show(experiment: &Experiment, folder: &Folder, played: &Played, screen: Scree
 
 fn all_verified(records: &[RunRecord]) -> Result<()> {
     let wrong = |record: &&RunRecord| {
-        record.part != Part::WarmUp
-            && record.result().is_some_and(|result| !result.verification.as_ref().is_some_and(|found| found.verified))
+        record.part != Part::WarmUp && record.result().is_some_and(|result| !result.is_verified())
     };
     match records.iter().filter(wrong).count() {
         0 => Ok(()),

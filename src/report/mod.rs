@@ -144,9 +144,8 @@ impl<'a> Report<'a> {
     fn tally(&self) -> String {
         let all = counted(self.source.records).count();
         let valid = counted(self.source.records).filter(|record| record.is_valid()).count();
-        let finished: Vec<_> = counted(self.source.records).filter_map(RunRecord::result).collect();
-        let verified =
-            finished.iter().filter(|run| run.verification.as_ref().is_some_and(|found| found.verified)).count();
+        let finished = counted(self.source.records).filter_map(RunRecord::result);
+        let verified = finished.filter(|run| run.is_verified()).count();
         let rows = match verified {
             0 => "no run verified".into(),
             _ if verified == all => "every row verified".into(),

@@ -27,21 +27,20 @@ impl Invalid {
 
 /// A line for each run, or for all runs of a reason together.
 pub(super) fn lines(invalid: &[Invalid]) -> Vec<String> {
-    let mut reasons: Vec<(String, Vec<&Invalid>)> = Vec::new();
-    let mut known = BTreeMap::new();
-    for run in invalid {
-        let reason = without_figures(&run.why);
-        let place = *known.entry(reason.clone()).or_insert_with(|| {
-            reasons.push((reason, Vec::new()));
-            reasons.len() - 1
-        });
-        reasons[place].1.push(run);
+    let mut alike: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (place, run) in invalid.iter().enumerate() {
+        alike.entry(without_figures(&run.why)).or_default().push(place);
     }
-    let told = |runs: Vec<&Invalid>| match runs.as_slice() {
-        [first, others @ ..] if others.len() >= ONE_BY_ONE => vec![together(first, others)],
-        few => few.iter().map(|run| run.line()).collect(),
+    let mut groups: Vec<Vec<usize>> = alike.into_values().collect();
+    groups.sort_unstable(); // by the first run of each
+    let told = |places: Vec<usize>| {
+        let runs: Vec<&Invalid> = places.into_iter().map(|place| &invalid[place]).collect();
+        match runs.as_slice() {
+            [first, others @ ..] if others.len() >= ONE_BY_ONE => vec![together(first, others)],
+            few => few.iter().map(|run| run.line()).collect(),
+        }
     };
-    reasons.into_iter().flat_map(|(_, runs)| told(runs)).collect()
+    groups.into_iter().flat_map(told).collect()
 }
 
 fn together(first: &Invalid, others: &[&Invalid]) -> String {

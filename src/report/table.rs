@@ -5,7 +5,7 @@ use super::names::Names;
 use crate::analysis::{Analysis, CellRuns, Summary, round_trips, rounds_on_the_link};
 use crate::model::units;
 use crate::model::{Part, Phase};
-use crate::wire::{RunResult, Verification};
+use crate::wire::RunResult;
 use serde::Serialize;
 
 /// What a column reads from a run.
@@ -49,7 +49,6 @@ pub fn rows(analysis: &Analysis<'_>, names: &Names) -> Vec<Row> {
 fn row(cell: &CellRuns<'_>, names: &Names) -> Row {
     let again = if cell.part == Part::Twin { " (again)" } else { "" };
     let results = || cell.runs.iter().filter_map(|run| run.result());
-    let is_verified = |run: &&RunResult| run.verification.as_ref().is_some_and(|found: &Verification| found.verified);
     Row {
         name: format!("{}{again}", names.cell(cell.cell)),
         rates: RATES.map(|(_, _, figure)| cell.figure(figure)),
@@ -57,7 +56,7 @@ fn row(cell: &CellRuns<'_>, names: &Names) -> Row {
         round_trips: cell.median(round_trips),
         link_rounds: cell.median(rounds_on_the_link),
         valid: cell.valid().count(),
-        verified: results().filter(is_verified).count(),
+        verified: results().filter(|run| run.is_verified()).count(),
         runs: cell.runs.len(),
     }
 }

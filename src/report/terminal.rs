@@ -155,12 +155,12 @@ pub(super) fn tell(text: &mut String, answer: &Answer, screen: Screen) {
     let _ = writeln!(text, "  {}", screen.bold(&answer.question));
     let column = answer.lines.iter().map(|line| line.at.chars().count()).max().unwrap_or(0);
     // Beside long names sentences would be a word wide: they stand below.
-    let below = column > 0 && column + 6 + LEAST_COLUMN > screen.width();
+    let below = column + 6 + LEAST_COLUMN > screen.width();
     for line in &answer.lines {
-        let indent = match column {
-            0 => 4,
-            _ if below => 8,
-            _ => column + 6,
+        let (before, indent) = match column {
+            0 => ("    ".to_owned(), 4),
+            _ if below => (format!("    {}\n        ", screen.dim(&line.at)), 8),
+            _ => (format!("    {}  ", screen.dim(&format!("{:<column$}", line.at))), column + 6),
         };
         let said = wrapped(&line.text(), screen.width(), indent);
         // Coloured after it is wrapped: codes take no room.
@@ -169,13 +169,7 @@ pub(super) fn tell(text: &mut String, answer: &Answer, screen: Screen) {
             Some(rest) => format!("{}{rest}", screen.bold(&line.lead)),
             None => said,
         };
-        let _ = if column == 0 {
-            writeln!(text, "    {said}")
-        } else if below {
-            writeln!(text, "    {}\n        {said}", screen.dim(&line.at))
-        } else {
-            writeln!(text, "    {}  {said}", screen.dim(&format!("{:<column$}", line.at)))
-        };
+        let _ = writeln!(text, "{before}{said}");
     }
     text.push('\n');
 }

@@ -5,6 +5,7 @@ use super::{encrypted, external, forecasts, held_back, in_progress, setup};
 use crate::analysis::{Analysis, CellRuns, Finding, LEAST_PAIRS, Limit, Summary};
 use crate::model::cell::DIRECT;
 use crate::model::{Backend, Factor, Part, Scheme, Workload, units};
+use crate::wire::RunResult;
 use crate::wire::conditions::{Conditions, CpuCheck};
 use crate::wire::emulation::Fidelity;
 use crate::wire::measured::{LinkMeasured, Quantiles};
@@ -62,9 +63,7 @@ fn counts(runs: &[&RunRecord]) -> Fact {
 }
 
 fn verification(runs: &[&RunRecord]) -> Fact {
-    let found =
-        |run: &&&RunRecord| run.result().is_some_and(|run| run.verification.as_ref().is_some_and(|v| v.verified));
-    let verified = runs.iter().filter(found).count();
+    let verified = runs.iter().filter(|run| run.result().is_some_and(RunResult::is_verified)).count();
     let [ingests, lookups] =
         [Workload::Census, Workload::Lookup].map(|workload| runs.iter().any(|run| run.cell.workload == workload));
     let items = "count, sum and checksum of every item, against what was acknowledged";

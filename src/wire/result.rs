@@ -82,6 +82,11 @@ pub struct ClientPhase {
 }
 
 impl RunResult {
+    /// Whether its rows were looked for, and are those that were acknowledged.
+    pub fn is_verified(&self) -> bool {
+        self.verification.as_ref().is_some_and(|found| found.verified)
+    }
+
     /// The result of one phase, if it ran.
     pub fn phase(&self, phase: Phase) -> Option<&PhaseResult> {
         self.phases.iter().find(|result| result.phase == phase)
