@@ -66,16 +66,13 @@ impl Progress {
         self.cell = printable(&step.cell.to_string()).into_owned();
         self.clients.take();
         match &self.shown {
-            Shown::Bar(bar) => bar.set_message(self.cell.clone()),
+            // As many runs lie behind it as its number says, whatever was tried twice or done before.
+            Shown::Bar(bar) => {
+                bar.set_position(step.run as u64);
+                bar.set_message(self.cell.clone());
+            }
             _ if step.run == 0 => self.say(&format!("warm-up: {}", step.cell)),
             _ => self.say(&format!("run {} of {runs}, block {}: {}", step.run, step.block, step.cell)),
-        }
-    }
-
-    /// A run was done before.
-    pub fn skips(&self) {
-        if let Shown::Bar(bar) = &self.shown {
-            bar.inc(1);
         }
     }
 
@@ -126,9 +123,6 @@ impl Progress {
         let verdict = if record.is_valid() { "verified".into() } else { record.invalid.join("; ") };
         let text = format!("run {}: {}: {} rows/s, {verdict}", record.run, record.cell, units::rows_a_second(rate));
         self.say(&text);
-        if let Shown::Bar(bar) = &self.shown {
-            bar.inc(1);
-        }
     }
 
     /// The series is over.

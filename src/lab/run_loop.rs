@@ -98,7 +98,6 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
             }
             let step = &steps[at];
             if is_done(&played.records, step) {
-                self.progress.skips();
                 continue;
             }
             if self.stop.is_asked() {
