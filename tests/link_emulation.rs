@@ -10,7 +10,8 @@ use ingest_lab::link::probe::Direction;
 use ingest_lab::model::Backend;
 use ingest_lab::wire::emulation::Fidelity;
 use namespaces::measure::{
-    alone, best_rate, connects, counters, cpu_at, exchanges, fastest, is_binomial, ms, packets, rate, slow_link,
+    alone, best_rate, connects, cost_at, counters, exchanges, fastest, is_binomial, ms, on_one_processor, packets,
+    rate, slow_link,
 };
 use nix::sys::signal::Signal;
 use std::time::Duration;
@@ -93,13 +94,15 @@ fn jitter_falls_as_its_distribution_says() {
 
 #[test]
 fn the_control_costs_little_cpu() {
+    on_one_processor();
     let Some((network, _agent)) = slow_link("ee", Backend::Nfqueue) else { return };
     let _alone = alone();
     network.set("local-queued").unwrap();
-    let (share, rate) = cpu_at(&network, 5_000.0, Duration::from_secs(2));
-    eprintln!("{rate:.0} exchanges a second under local-queued cost the link {:.1} % of a CPU", share * 100.0);
-    // A debug build on a busy machine; `make test-link` wants 15 %.
-    assert!(rate > 1_000.0 && share < 0.4 * (rate / 5_000.0).max(0.5), "{share}");
+    let cost = cost_at(&network, 5_000.0, Duration::from_secs(2));
+    // Against what those pay who exchange, because a machine that is slow today is as slow for them. `make test-link` wants
+    // a release build to take 15 % of a CPU at most.
+    eprintln!("local-queued, a debug build, all on one CPU: {cost}");
+    assert!(cost.rate > 1_000.0 && cost.link < 2.0 * cost.clients, "{cost}");
 }
 
 #[test]

@@ -10,10 +10,8 @@ use ingest_lab::link::respond::WINDOW;
 use ingest_lab::model::Backend;
 use namespaces::Network;
 use namespaces::measure::{
-    alone, connects, counters, cpu_at, exchanges, fastest, is_binomial, median, ms, rate, slow_link,
+    alone, connects, cost_at, counters, exchanges, fastest, is_binomial, median, ms, on_one_processor, rate, slow_link,
 };
-use nix::sched::{CpuSet, sched_setaffinity};
-use nix::unistd::Pid;
 use std::time::Duration;
 
 /// One line of the table: times in milliseconds, rates in Mbit/s.
@@ -123,28 +121,21 @@ fn nfqueue_keeps_what_it_is_asked() {
     faults.extend(loss(&network, Backend::Nfqueue));
     faults.extend(jitter(&network));
     network.set("local-queued").unwrap();
-    let (share, rate) = cpu_at(&network, 5_000.0, Duration::from_secs(10));
-    eprintln!(
-        "local-queued, {rate:.0} exchanges a second, wherever the scheduler puts it: {:.1} % of a CPU",
-        share * 100.0
-    );
+    let cost = cost_at(&network, 5_000.0, Duration::from_secs(10));
+    eprintln!("local-queued, wherever the scheduler puts it: {cost}");
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Everything on one processor: what the link's own work costs. Waking a task on another processor is billed to
-/// who wakes it, and on a virtual machine that costs more than handling the packet.
 #[test]
 #[ignore = "ten seconds of full load: make test-link"]
 fn nfqueue_keeps_its_own_cost_low() {
-    let mut one = CpuSet::new();
-    one.set(0).unwrap();
-    sched_setaffinity(Pid::from_raw(0), &one).unwrap(); // threads and agents started from here on inherit it
+    on_one_processor();
     let Some((network, _agent)) = slow_link("fc", Backend::Nfqueue) else { panic!("nfqueue does not work here") };
     let _alone = alone();
     network.set("local-queued").unwrap();
-    let (share, rate) = cpu_at(&network, 5_000.0, Duration::from_secs(10));
-    eprintln!("local-queued, {rate:.0} exchanges a second, all on one CPU: {:.1} % of it", share * 100.0);
-    assert!(share <= 0.15 && rate > 4_500.0, "{:.1} % of a CPU at {rate:.0} exchanges a second", share * 100.0);
+    let cost = cost_at(&network, 5_000.0, Duration::from_secs(10));
+    eprintln!("local-queued, all on one CPU: {cost}");
+    assert!(cost.link <= 0.15 && cost.rate > 4_500.0, "{cost}");
 }
 
 /// 1 % of a flow's packets.

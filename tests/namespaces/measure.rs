@@ -6,6 +6,9 @@ use ingest_lab::link::respond::Wish;
 use ingest_lab::model::Backend;
 use ingest_lab::wire::emulation::Counters;
 use nix::fcntl::{Flock, FlockArg};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::Pid;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
@@ -104,30 +107,60 @@ pub fn is_binomial(lost: u64, packets: u64, share: f64) -> bool {
     (lost as f64 - mean).abs() <= 5.0 * deviation
 }
 
-/// The agent's share of a CPU, and the exchanges a second that were really had.
-pub fn cpu_at(network: &Network, per_second: f64, time: Duration) -> (f64, f64) {
+/// This thread, and the threads and agents that it starts from here on, on one processor: then what is measured is the
+/// link's own work. Waking a task on another processor is billed to who wakes it, and on a virtual machine that costs
+/// more than handling the packet.
+pub fn on_one_processor() {
+    let mut one = CpuSet::new();
+    one.set(0).unwrap();
+    sched_setaffinity(Pid::from_raw(0), &one).unwrap();
+}
+
+/// What so many exchanges a second cost, in CPUs.
+pub struct Cost {
+    /// Of the agent.
+    pub link: f64,
+    /// Of those who exchange, in the same seconds and on the same processors: what a syscall costs on this machine today.
+    pub clients: f64,
+    /// Exchanges a second that were really had.
+    pub rate: f64,
+}
+
+impl std::fmt::Display for Cost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [link, clients] = [self.link, self.clients].map(|share| share * 100.0);
+        write!(f, "{:.0} exchanges a second cost the link {link:.1} % of a CPU, the clients {clients:.1} %", self.rate)
+    }
+}
+
+pub fn cost_at(network: &Network, per_second: f64, time: Duration) -> Cost {
     const CONNECTIONS: u32 = 10;
+    let own_time = || Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap());
     let before = network.status().unwrap().emulation.cpu_us;
     let start = Instant::now();
-    let done: u64 = std::thread::scope(|scope| {
+    let worked: Vec<(u64, Duration)> = std::thread::scope(|scope| {
         let workers = (0..CONNECTIONS).map(|n| {
             scope.spawn(move || {
                 network.measure(|link| {
                     let mut stream = probe::open(link, Wish::Exchange).unwrap();
                     let apart = Duration::from_secs_f64(f64::from(CONNECTIONS) / per_second);
-                    let (begin, mut done) = (Instant::now() + apart * n / CONNECTIONS, 0);
+                    let (begin, idle, mut done) = (Instant::now() + apart * n / CONNECTIONS, own_time(), 0);
                     while begin.elapsed() < time {
                         std::thread::sleep((begin + apart * done).saturating_duration_since(Instant::now()));
                         probe::exchange(&mut stream).unwrap();
                         done += 1;
                     }
-                    u64::from(done)
+                    (u64::from(done), own_time() - idle)
                 })
             })
         });
-        workers.collect::<Vec<_>>().into_iter().map(|worker| worker.join().unwrap()).sum()
+        workers.collect::<Vec<_>>().into_iter().map(|worker| worker.join().unwrap()).collect()
     });
     let took = start.elapsed().as_secs_f64();
     let used = network.status().unwrap().emulation.cpu_us - before;
-    (used as f64 / 1e6 / took, done as f64 / took)
+    Cost {
+        link: used as f64 / 1e6 / took,
+        clients: worked.iter().map(|(_, own)| own.as_secs_f64()).sum::<f64>() / took,
+        rate: worked.iter().map(|(done, _)| *done as f64).sum::<f64>() / took,
+    }
 }
