@@ -8,7 +8,9 @@ SEGMENT ?=
 HOST_CARGO := $(shell command -v cargo 2>/dev/null)
 CARGO := $(if $(HOST_CARGO),cargo,docker/cargo.sh)
 TEST_IMAGE := $(if $(HOST_CARGO),,test)
-RUNNER := $(if $(and $(HOST_CARGO),$(shell command -v cargo-nextest 2>/dev/null)),nextest run,test)
+# cargo-nextest lets tests that measure have the machine to themselves (.config/nextest.toml); without it all take turns.
+NEXTEST := $(and $(HOST_CARGO),$(shell command -v cargo-nextest 2>/dev/null))
+RUN_TESTS := $(CARGO) $(if $(NEXTEST),nextest run --locked,test --locked -- --test-threads=1)
 # Experiments in which other programs take part want their images, too: a word that such a scheme begins with, its image.
 EXPERIMENT_FILE = $(if $(filter %.toml,$(EXPERIMENT)),$(EXPERIMENT),experiments/$(EXPERIMENT).toml)
 names = $(shell grep -lE '^[^\#]*"($(1))' $(EXPERIMENT_FILE) 2>/dev/null)
@@ -54,7 +56,7 @@ test: images-test ## Everything CI runs: format, lints, docs, the stack end to e
 	tests/deny.sh
 	docker/python/check.sh
 	docker/stack.sh e2e
-	$(CARGO) $(RUNNER) --locked
+	$(RUN_TESTS)
 images-test: ## All images, and the test image where the host has no cargo
 	@docker/images.sh ceilings python $(TEST_IMAGE)
 build: ## Build the binaries on the host
@@ -78,17 +80,17 @@ test-crashes: images ## 200 crashes of ingester, database and link, under every 
 	INGEST_LAB_CRASHES=$${INGEST_LAB_CRASHES:-200} cargo test --locked --test ingester -- --ignored --nocapture crashes::
 test-verdict: images ## Cells whose bound is known: are they named? (an hour and more; wants a quiet machine)
 	tests/slow-sync/build.sh
-	cargo test --locked --test verdict -- --ignored --nocapture
+	cargo test --locked --test verdict -- --ignored --nocapture --test-threads=1
 test-noise: images ## Are differences found that are there, and only those? (half an hour and more; wants a quiet machine)
-	cargo test --locked --test noise -- --ignored --nocapture
+	cargo test --locked --test noise -- --ignored --nocapture --test-threads=1
 test-compare: images ## Do pairs of series differ only where something was planted? (two hours; wants a quiet machine)
-	cargo test --locked --test compare -- --ignored --nocapture
+	cargo test --locked --test compare -- --ignored --nocapture --test-threads=1
 test-forecasts: images ## How good are forecasts over the experiments here? (half an hour; wants a quiet machine)
-	cargo test --locked --test forecasts -- --ignored --nocapture
+	cargo test --locked --test forecasts -- --ignored --nocapture --test-threads=1
 soak: images ## Does the memory of lab or link grow? (an hour; SOAK_MINUTES=60)
-	SOAK_MINUTES=$(or $(SOAK_MINUTES),60) cargo test --locked --test soak -- --ignored --nocapture
+	SOAK_MINUTES=$(or $(SOAK_MINUTES),60) cargo test --locked --test soak -- --ignored --nocapture --test-threads=1
 test-hosts: images ## Client and database on two hosts: a swarm with a second engine (minutes; wants root, and INGEST_LAB_SHARED with second-engine)
-	cargo test --locked --test two_hosts -- --ignored --nocapture
+	cargo test --locked --test two_hosts -- --ignored --nocapture --test-threads=1
 test-link: ## The link's whole table by nfqueue, minutes long, on a machine that does nothing else (root)
 	cargo test --locked --test link_table -- --ignored --nocapture --test-threads=1 nfqueue_keeps
 test-netem: ## The same for netem, and against nfqueue, where the kernel or INGEST_LAB_SHARED has netem (root)

@@ -8,6 +8,7 @@ use ingest_lab::series::Folder;
 use ingest_lab::wire::record::RunRecord;
 use std::path::Path;
 use std::process::{Command as Process, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A compose project of this test's own, gone with it.
 pub struct Stack {
@@ -62,7 +63,10 @@ impl Stack {
 
     /// Of images with another tag.
     pub fn with(tag: &str) -> Self {
-        let project = format!("ingest-lab-test-{tag}-{}", std::process::id());
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        // Tests of one program may run beside each other, and one of them may want two.
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let project = format!("ingest-lab-test-{tag}-{}-{number}", std::process::id());
         let stack = Self { project, tag: tag.into(), folder: tempfile::tempdir().unwrap() };
         stack.script("up");
         stack
