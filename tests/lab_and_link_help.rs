@@ -12,6 +12,8 @@ fn help(program: &str, arguments: &[&str]) -> String {
         .env_remove("INGEST_LAB_PROJECT")
         .env_remove("INGEST_LAB_TAG")
         .env_remove("INGEST_LAB_NODES")
+        .env_remove("INGEST_LAB_NODE_CERTIFICATES")
+        .env_remove("INGEST_LAB_NODE_REGISTRY")
         .args(arguments);
     String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
 }

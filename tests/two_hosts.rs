@@ -1,6 +1,7 @@
 //! Client and database on hosts of their own: a swarm of this machine's engine and of a second one that lives in a network
 //! namespace, as if on another host. `make test-hosts` runs it: it takes minutes, needs root, the project's images, and
-//! INGEST_LAB_SHARED with second-engine/second-engine. INGEST_LAB_SECOND=--newer asks that for a newer engine.
+//! INGEST_LAB_SHARED with second-engine/second-engine; openssl, and for images by way of a registry Debian's
+//! docker-registry. INGEST_LAB_SECOND=--newer asks for a newer engine.
 #![allow(clippy::unwrap_used)] // in a test, a panic with its line is the message
 
 use assert_cmd::Command;
@@ -46,10 +47,29 @@ fn tag() -> String {
     std::env::var("INGEST_LAB_TAG").unwrap_or_else(|_| "local".into())
 }
 
+/// Where the second engine also listens, for those whose certificate it knows.
+const BY_TLS: &str = "tcp://10.88.0.2:2376";
+
 /// Puts a script in a program's place that starts it with these settings instead of this machine's.
-fn starter(at: &Path, program: &str, settings: &Path) {
-    std::fs::write(at, format!("#!/bin/sh\nexec {program} --config-file {} \"$@\"\n", settings.display())).unwrap();
+fn starter(at: &Path, program: &str, settings: &Path, keys: &Path) {
+    let [settings, keys] = [settings, keys].map(Path::display);
+    let tls = format!("--tlsverify --tlscacert {keys}/ca.pem --tlscert {keys}/cert.pem --tlskey {keys}/key.pem");
+    let script = format!("#!/bin/sh\nexec {program} --config-file {settings} -H {BY_TLS} {tls} \"$@\"\n");
+    std::fs::write(at, script).unwrap();
     std::fs::set_permissions(at, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+/// Fills a folder with an authority, and a key and certificate of it for these addresses that serve either end.
+fn certificates(folder: &Path, addresses: &str) {
+    std::fs::create_dir_all(folder).unwrap();
+    let script = format!(
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca-key.pem -out ca.pem &&
+         openssl req -newkey rsa:2048 -nodes -subj /CN=host -keyout key.pem -out host.csr &&
+         printf 'subjectAltName={addresses}\nextendedKeyUsage=serverAuth,clientAuth\n' > names &&
+         openssl x509 -req -in host.csr -CA ca.pem -CAkey ca-key.pem -CAcreateserial -days 2 -extfile names -out cert.pem"
+    );
+    let made = Process::new("sh").args(["-ec", &script]).current_dir(folder).output().unwrap();
+    assert!(made.status.success(), "{}", said(&made));
 }
 
 impl Swarm {
@@ -80,7 +100,11 @@ impl Swarm {
         let file = own.join("daemon.json");
         std::fs::write(&file, serde_json::to_string(&settings).unwrap()).unwrap();
         let there = said(&Process::new("sh").args(["-c", "command -v dockerd"]).output().unwrap());
-        starter(&own.join("dockerd"), there.trim(), &file);
+        let keys = self.keys();
+        if !keys.exists() {
+            certificates(&keys, "IP:10.88.0.2");
+        }
+        starter(&own.join("dockerd"), there.trim(), &file, &keys);
         let path = format!("{}:{}", own.display(), std::env::var("PATH").unwrap());
         let newer = std::env::var("INGEST_LAB_SECOND").unwrap_or_default();
         let up = || {
@@ -89,13 +113,18 @@ impl Swarm {
             let (program, moved) = (unpacked.join("dockerd"), unpacked.join("dockerd-unpacked"));
             if program.exists() && !moved.exists() {
                 std::fs::rename(&program, &moved).unwrap();
-                starter(&program, &moved.to_string_lossy(), &file);
+                starter(&program, &moved.to_string_lossy(), &file, &keys);
             }
             let mut script = self.script();
             script.arg("up").args(newer.split_whitespace()).env("PATH", &path).status().unwrap().success()
         };
         // On a busy machine its parts may miss each other.
         assert!((0..3).any(|_| up()), "the second engine starts: what it says is above");
+    }
+
+    /// Those of the second engine, and of who may speak to it by TLS.
+    fn keys(&self) -> PathBuf {
+        self.folder.path().join("keys")
     }
 
     fn script(&self) -> Process {
@@ -109,11 +138,16 @@ impl Swarm {
         assert!(done.status.success(), "second-engine {verb}: {}", said(&done));
     }
 
-    /// Gives the role to this machine's engine, or to the other.
-    fn label(&self, role: &str, own: bool) {
+    /// The swarm's name for the node of this machine's engine, or of the other.
+    fn node(&self, own: bool) -> String {
         let socket = second();
         let info = docker((!own).then_some(&socket), &["info", "--format", "{{.Swarm.NodeID}}"]);
-        let node = said(&info).trim().to_owned();
+        said(&info).trim().to_owned()
+    }
+
+    /// Gives the role to this machine's engine, or to the other.
+    fn label(&self, role: &str, own: bool) {
+        let node = self.node(own);
         let label = format!("lab.role={role}");
         let labelled = docker(None, &["node", "update", "--label-add", &label, &node]);
         assert!(labelled.status.success(), "{}", said(&labelled));
@@ -121,8 +155,13 @@ impl Swarm {
 
     /// The lab on this host, at a swarm of both.
     fn lab(&self, arguments: &[&str]) -> Process {
+        self.lab_by(&second(), arguments)
+    }
+
+    /// The same, with the second engine at this address.
+    fn lab_by(&self, node: &str, arguments: &[&str]) -> Process {
         let mut lab = Process::new(Command::cargo_bin("lab").unwrap().get_program());
-        lab.args(arguments).args(["--engine", "swarm", "--node", &second()]).current_dir(self.folder.path());
+        lab.args(arguments).args(["--engine", "swarm", "--node", node]).current_dir(self.folder.path());
         lab.env("INGEST_LAB_PROJECT", self.project()).env("INGEST_LAB_TAG", tag());
         lab
     }
@@ -187,12 +226,15 @@ fn an_experiment_on_two_hosts_verifies_its_rows_and_outlives_a_node_s_engine() {
     let Some(swarm) = Swarm::up() else { return };
     a_short_experiment(&swarm);
     several_clients(&swarm);
+    images_by_registry(&swarm);
     a_node_that_dies(&swarm);
     what_is_refused(&swarm);
 }
 
+/// By TLS to the second engine, whose certificates lie in a folder.
 fn a_short_experiment(swarm: &Swarm) {
-    let output = swarm.lab(&["run", "short.toml"]).output().unwrap();
+    let mut lab = swarm.lab_by(BY_TLS, &["run", "short.toml"]);
+    let output = lab.env("INGEST_LAB_NODE_CERTIFICATES", swarm.keys()).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     eprintln!("{}", said(&output));
     assert_eq!(swarm.left(), Vec::<String>::new(), "something was left on a node");
@@ -203,7 +245,7 @@ fn a_short_experiment(swarm: &Swarm) {
         assert!(result.verification.as_ref().unwrap().verified, "run {}", run.run);
         let found = &run.conditions;
         assert!(found.client_engine.is_some(), "the client's host is on record");
-        let clocks = found.clocks.expect("the clocks were asked");
+        let clocks = found.clocks.as_ref().expect("the clocks were asked");
         // Both hosts are this machine: their clocks are one.
         for ahead in [clocks.database, clocks.client] {
             assert!(ahead.steady.abs() <= ahead.error + 1e-3 && ahead.error < 0.1, "{ahead:?}");
@@ -231,13 +273,20 @@ fn a_short_experiment(swarm: &Swarm) {
     }
 }
 
-/// However many clients share a run, and whichever way they go, each line is there once.
+/// However many clients share a run, and whichever way they go, each line is there once. By a context, as the engine's own
+/// command line writes it.
 fn several_clients(swarm: &Swarm) {
     let text = "question = \"?\"\nseed = 1\nblocks = 1\nstop = { lines = 80, geo_records = 80 }\n\
                 [[cells]]\nscheme = [\"async\"]\nstatement = [\"row\"]\ncommit = [\"record\"]\npool = [2]\n\
                 clients = [4, 2, 1]\nlink = [\"local\", \"direct\"]\n";
     std::fs::write(swarm.folder.path().join("shared.toml"), text).unwrap();
-    let output = swarm.lab(&["run", "shared.toml"]).output().unwrap();
+    let (keys, config) = (swarm.keys().display().to_string(), swarm.folder.path().join("config"));
+    let target = format!("host={BY_TLS},ca={keys}/ca.pem,cert={keys}/cert.pem,key={keys}/key.pem");
+    let mut context = Process::new("docker");
+    context.args(["context", "create", "bob", "--docker", &target]).env("DOCKER_CONFIG", &config);
+    let made = context.output().unwrap();
+    assert!(made.status.success(), "{}", said(&made));
+    let output = swarm.lab_by("context:bob", &["run", "shared.toml"]).env("DOCKER_CONFIG", &config).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let runs = swarm.runs("shared");
     assert!(runs.len() >= 8, "six cells, a twin, a warm-up: {}", runs.len());
@@ -246,10 +295,72 @@ fn several_clients(swarm: &Swarm) {
         assert!(result.verification.as_ref().unwrap().verified, "{}: {:?}", run.cell, result.verification);
         assert_eq!((result.acknowledged.geo_rows, result.acknowledged.lines), (80, 80), "{}", run.cell);
         assert_eq!(run.conditions.clients().count(), run.cell.clients, "{}", run.cell);
+        assert_eq!(run.conditions.clocks.as_ref().unwrap().more_clients.len(), run.cell.clients - 1, "{}", run.cell);
         let trip = run.conditions.round_trip().unwrap().p50 as f64 / 1e6;
         eprintln!("{}: 80 lines, round trip {trip:.3} ms", run.cell);
     }
     assert!(runs.iter().all(|run| run.result().unwrap().acknowledged == runs[0].result().unwrap().acknowledged));
+    assert_eq!(swarm.left(), Vec::<String>::new(), "something was left on a node");
+}
+
+/// A registry in this machine's network, gone with this.
+struct Served(std::process::Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        let _ = std::fs::remove_dir_all(TRUST);
+    }
+}
+
+/// Where both engines hear from here.
+const REGISTRY: &str = "10.88.0.1:5551";
+
+/// Where they look for who signs for it.
+const TRUST: &str = "/etc/docker/certs.d/10.88.0.1:5551";
+
+/// A node that lacks images gets them from a registry that both engines reach, and none keeps its name for them.
+fn images_by_registry(swarm: &Swarm) {
+    let there = Process::new("sh").args(["-c", "command -v docker-registry"]).output().unwrap();
+    if !there.status.success() {
+        eprintln!("SKIPPED: no image goes by a registry, because Debian's docker-registry is not installed");
+        return;
+    }
+    let folder = swarm.folder.path().join("registry");
+    certificates(&folder, "IP:10.88.0.1");
+    std::fs::create_dir_all(TRUST).unwrap();
+    std::fs::copy(folder.join("ca.pem"), Path::new(TRUST).join("ca.crt")).unwrap();
+    let text = format!(
+        "version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: {0}/store }} }}\n\
+         http: {{ addr: {REGISTRY}, tls: {{ certificate: {0}/cert.pem, key: {0}/key.pem }} }}\n",
+        folder.display()
+    );
+    std::fs::write(folder.join("registry.yml"), text).unwrap();
+    let log = || std::fs::File::create(folder.join("log")).unwrap();
+    let mut registry = Process::new("docker-registry");
+    registry.args(["serve", "registry.yml"]).current_dir(&folder).stdout(log()).stderr(log());
+    let _served = Served(registry.spawn().unwrap());
+    let socket = second();
+    let names = |engine| said(&docker(engine, &["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]));
+    let image = format!("ingest-lab-ingester:{}", tag());
+    let removed = docker(Some(&socket), &["image", "rm", "--force", &image]);
+    assert!(removed.status.success(), "{}", said(&removed));
+    let registry = format!("{REGISTRY}/team");
+    let run = ["run", "short.toml", "--scheme", "async", "--node-registry", &registry];
+    let output = swarm.lab(&run).output().unwrap();
+    assert!(output.status.success() && said(&output).contains("images sent to nodes"), "{}", said(&output));
+    let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+    assert!(log.contains("team/ingest-lab-ingester"), "it went another way: {log}");
+    for engine in [None, Some(socket.as_str())] {
+        assert!(names(engine).contains(&image) && !names(engine).contains(REGISTRY), "{}", names(engine));
+    }
+    let _ = docker(Some(&socket), &["image", "rm", "--force", &image]);
+    let run = ["run", "short.toml", "--scheme", "async", "--node-registry", "10.88.0.1:5552/team"];
+    let refused = swarm.lab(&run).output().unwrap();
+    let text = said(&refused);
+    assert!(!refused.status.success() && text.contains("did not push the image ingester"), "{text}");
+    assert!(text.contains("Log in with `docker login 10.88.0.1:5552`"), "{text}");
     assert_eq!(swarm.left(), Vec::<String>::new(), "something was left on a node");
 }
 
@@ -285,6 +396,30 @@ fn a_node_that_dies(swarm: &Swarm) {
     assert_eq!(swarm.left(), Vec::<String>::new(), "something was left on a node");
 }
 
+/// A node whose engine is not there is refused before anything is made, and may take part again once it is.
+fn a_node_that_is_down(swarm: &Swarm) {
+    let node = swarm.node(false);
+    swarm.kill();
+    let state = |wanted: &str| {
+        let is = || said(&docker(None, &["node", "inspect", "--format", "{{.Status.State}}", &node]));
+        let begun = std::time::Instant::now();
+        while is().trim() != wanted {
+            assert!(begun.elapsed().as_secs() < 120, "the manager never said {wanted}: {}", is());
+            std::thread::sleep(std::time::Duration::from_millis(500));
+        }
+    };
+    state("down");
+    let output = swarm.lab(&["run", "quick"]).output().unwrap();
+    let text = said(&output);
+    assert!(
+        !output.status.success() && text.contains("the node with lab.role=client is down: start its engine"),
+        "{text}"
+    );
+    swarm.start();
+    state("ready");
+    assert_eq!(swarm.left(), Vec::<String>::new(), "something was left on a node");
+}
+
 /// What is wrong is said with the remedy, and leaves nothing.
 fn what_is_refused(swarm: &Swarm) {
     let refuse = |lab: &mut Process, part: &str| {
@@ -302,6 +437,22 @@ fn what_is_refused(swarm: &Swarm) {
     let memory = EXPERIMENT.to_owned() + "storage = [\"tmpfs\"]\n";
     std::fs::write(swarm.folder.path().join("memory.toml"), memory).unwrap();
     refuse(&mut swarm.lab(&["run", "memory.toml"]), "is not for --engine swarm");
+    let own_keys = swarm.folder.path().join("other-keys");
+    certificates(&own_keys, "IP:10.88.0.2");
+    let mut stranger = swarm.lab_by(BY_TLS, &["run", "quick"]);
+    stranger.env("INGEST_LAB_NODE_CERTIFICATES", &own_keys);
+    refuse(&mut stranger, "the container engine is not reachable at tcp://10.88.0.2:2376");
+    refuse(&mut swarm.lab_by(BY_TLS, &["run", "quick"]), "not reachable at tcp://10.88.0.2:2376");
+    refuse(&mut swarm.lab_by("context:eve", &["run", "quick"]), "there is no context eve ");
+    for (availability, part) in [("drain", "takes no tasks (its availability is drain)"), ("active", "")] {
+        let update = ["node", "update", "--availability", availability, &swarm.node(false)];
+        let updated = docker(None, &update);
+        assert!(updated.status.success(), "{}", said(&updated));
+        if !part.is_empty() {
+            refuse(&mut swarm.lab(&["run", "quick"]), part);
+        }
+    }
+    a_node_that_is_down(swarm);
     swarm.label("database", false);
     refuse(&mut swarm.lab(&["run", "quick"]), "no node of the swarm carries the label lab.role=client");
     swarm.label("client", false);

@@ -8,6 +8,7 @@ use crate::lab::{
 };
 use crate::model::cell::Cell;
 use crate::model::limits::Cpus;
+use crate::model::nodes::Nodes;
 use crate::model::{Backend, Commit, PlacedBy, Placement, Scheme, Statement};
 use crate::wire::exit::Exit;
 use anyhow::Result;
@@ -64,7 +65,7 @@ struct StackArgs {
         help_heading = "Stack"
     )]
     engine: PlacedBy,
-    /// Where the engine of a swarm's node is (unix:///run/other.sock, tcp://host:2375); may be repeated
+    /// Where the engine of a swarm's node is (unix:///run/other.sock, tcp://host:2376, context:NAME); may be repeated
     #[arg(
         long = "node",
         env = "INGEST_LAB_NODES",
@@ -73,7 +74,13 @@ struct StackArgs {
         value_name = "ADDRESS",
         help_heading = "Stack"
     )]
-    nodes: Vec<String>,
+    engines: Vec<String>,
+    /// The folder of ca.pem, cert.pem and key.pem for nodes at tcp://; a context brings its own
+    #[arg(long, env = "INGEST_LAB_NODE_CERTIFICATES", global = true, value_name = "DIR", help_heading = "Stack")]
+    node_certificates: Option<PathBuf>,
+    /// A registry that nodes get images from (registry.example:5000/team) [default: they come through the lab]
+    #[arg(long, env = "INGEST_LAB_NODE_REGISTRY", global = true, value_name = "ADDRESS", help_heading = "Stack")]
+    node_registry: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -263,7 +270,9 @@ pub fn main() -> Result<Exit> {
 }
 
 async fn run(cli: Cli) -> Result<()> {
-    let StackArgs { project, tag, engine, nodes } = cli.stack;
+    let StackArgs { project, tag, engine, engines, node_certificates, node_registry } = cli.stack;
+    let certificates = node_certificates.filter(|folder| !folder.as_os_str().is_empty());
+    let nodes = Nodes { engines, certificates, registry: node_registry.filter(|address| !address.is_empty()) };
     let stack = StackConfig { project, tag, placed_by: engine, nodes };
     match cli.verb {
         Verb::Run(run) => lab::run(&run.config(stack)).await,

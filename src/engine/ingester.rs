@@ -194,7 +194,7 @@ impl Engine {
         }
         let heard = tokio::select! {
             heard = self.listen(id, output, stop, hearer) => heard?,
-            never = speak(&mut input, words) => match never {},
+            never = speak(&mut input, words, self.wall_ahead()) => match never {},
         };
         if let Some(overdue) = heard {
             return Ok(Left { code: -1, out_of_memory: false, overdue: Some(overdue) });
@@ -219,11 +219,16 @@ impl Engine {
 type Told = (Vec<u8>, Option<UnboundedReceiver<Begin>>);
 
 /// Says words as they come, a line each, and is dropped when nobody need be told any more. Where the ingester doesn't
-/// take one, it is for the ingester to say why.
-async fn speak(input: &mut Pin<Box<dyn AsyncWrite + Send>>, words: Option<UnboundedReceiver<Begin>>) -> Infallible {
+/// take one, it is for the ingester to say why. They name moments of the lab's wall clock; the ingester's is `ahead` so
+/// many seconds.
+async fn speak(
+    input: &mut Pin<Box<dyn AsyncWrite + Send>>,
+    words: Option<UnboundedReceiver<Begin>>,
+    ahead: f64,
+) -> Infallible {
     if let Some(mut words) = words {
         while let Some(word) = words.recv().await {
-            let mut line = serde_json::to_vec(&word).unwrap_or_default();
+            let mut line = serde_json::to_vec(&Begin { at: word.at + ahead, ..word }).unwrap_or_default();
             line.push(b'\n');
             let said = async {
                 input.write_all(&line).await?;

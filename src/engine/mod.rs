@@ -6,6 +6,7 @@
 //!                         └── start(spec) ──► a fresh container ── ingest(job) ──► its JSON lines, its end
 //! ```
 
+mod address;
 mod answer;
 mod clocks;
 mod confined;
@@ -42,10 +43,12 @@ pub use watcher::Watcher;
 
 use crate::model::Program;
 use crate::wire::exit::{Exit, Failure};
+use address::{Address, Environment};
 use anyhow::Result;
 use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 /// How long the engine may take to answer a request.
@@ -110,25 +113,27 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Connects to `DOCKER_HOST`, else to the default socket, and agrees on an API version.
+    /// Connects to `DOCKER_HOST`, else to the current context's engine, else to the default socket, and agrees on an API
+    /// version.
     pub async fn connect() -> Result<Self> {
-        let host = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
-        Self::reach(host.as_deref().unwrap_or(DEFAULT_ADDRESS), "set DOCKER_HOST").await
+        Self::reach(Address::own(&Environment::read())?, "set DOCKER_HOST").await
     }
 
-    /// Connects to the engine of a node, as `unix:///run/other.sock` or `tcp://host:2375`.
-    pub(in crate::engine) async fn at(address: &str) -> Result<Self> {
+    /// Connects to the engine of a node, as `unix:///run/other.sock`, `tcp://host:2376` or `context:name`.
+    pub(in crate::engine) async fn at(address: &str, certificates: Option<&Path>) -> Result<Self> {
+        let address = Address::of_node(address, certificates, &Environment::read())?;
         Self::reach(address, "correct its address in --node or INGEST_LAB_NODES").await
     }
 
-    async fn reach(address: &str, remedy: &str) -> Result<Self> {
+    async fn reach(at: Address, remedy: &str) -> Result<Self> {
+        let address = at.text.as_str();
         let unreachable = |error: bollard::errors::Error| {
             let cause = sentence(&error);
             let message =
                 format!("the container engine is not reachable at {address}: start it, or {remedy} ({cause})");
             Failure::new(Exit::Engine, message)
         };
-        let docker = Docker::connect_with_host(address).map_err(unreachable)?.with_timeout(TIMEOUT);
+        let docker = at.open().map_err(unreachable)?.with_timeout(TIMEOUT);
         let docker = docker.negotiate_version().await.map_err(unreachable)?;
         let api = docker.client_version();
         if api < OLDEST_API {
@@ -138,12 +143,17 @@ impl Engine {
             return Err(Failure::new(Exit::Engine, message).into());
         }
         tracing::debug!(%address, %api, newest = %API_DEFAULT_VERSION, "connected to the container engine");
-        Ok(Self { docker, address: address.into(), ahead: Arc::default() })
+        Ok(Self { docker, address: at.text, ahead: Arc::default() })
     }
 
     /// Whether it answers.
     pub async fn is_there(&self) -> bool {
         tokio::time::timeout(PING, self.docker.ping()).await.is_ok_and(|answer| answer.is_ok())
+    }
+
+    /// How far its wall clock was found ahead of the lab's, seconds; 0 where nobody asked.
+    fn wall_ahead(&self) -> f64 {
+        self.ahead.load(Ordering::Relaxed) as f64 / 1e9
     }
 
     /// Whether both are the same engine.

@@ -16,6 +16,7 @@ use crate::model::cell::{CONTROL, Cell, DIRECT, LOCAL};
 use crate::model::inject::Inject;
 use crate::model::limits::Cpus;
 use crate::model::link::LinkProfile;
+use crate::model::nodes::Nodes;
 use crate::model::quantity::Delay;
 use crate::model::{Switch, units};
 use crate::report::Screen;
@@ -98,7 +99,7 @@ impl DiagnoseConfig {
             budget: None,
             backend: None,
             database: None,
-            nodes: None,
+            nodes: Nodes::default(),
             stop: StopRule { seconds: Some(self.seconds), ..Default::default() },
             cells: cells.iter().map(CellSpan::of).collect(),
         };

@@ -56,6 +56,7 @@ pub use verify::verify;
 
 use crate::engine::{Engine, Stack};
 use crate::model::PlacedBy;
+use crate::model::nodes::Nodes;
 use anyhow::Result;
 
 /// Name and version of the lab.
@@ -70,26 +71,24 @@ pub struct StackConfig {
     pub tag: String,
     /// What places its containers.
     pub placed_by: PlacedBy,
-    /// Addresses of the nodes' engines, where it is on a swarm.
-    pub nodes: Vec<String>,
+    /// How the nodes' engines are reached, where it is on a swarm.
+    pub nodes: Nodes,
 }
 
 impl StackConfig {
     async fn connect(&self) -> Result<Stack> {
-        self.connect_with(&[]).await
+        self.connect_with(&Nodes::default()).await
     }
 
-    /// The same, with more addresses of nodes: those of an experiment.
-    async fn connect_with(&self, more: &[String]) -> Result<Stack> {
+    /// The same, with what an experiment says of the nodes.
+    async fn connect_with(&self, more: &Nodes) -> Result<Stack> {
         let engine = Engine::connect().await?;
         match self.placed_by {
             PlacedBy::Docker => Ok(Stack::new(engine, &self.project, &self.tag)),
             PlacedBy::Swarm => {
                 // A name of its own: a stack that compose made on one of the engines is another one.
                 let project = format!("{}-swarm", self.project);
-                let nodes: Vec<String> =
-                    self.nodes.iter().chain(more).filter(|node| !node.is_empty()).cloned().collect();
-                Stack::on_swarm(engine, &nodes, &project, &self.tag).await
+                Stack::on_swarm(engine, &self.nodes.and(more), &project, &self.tag).await
             }
         }
     }

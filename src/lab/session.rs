@@ -51,7 +51,7 @@ pub struct RunConfig {
 pub async fn run(config: &RunConfig) -> Result<()> {
     let stop = Stop::on_signals()?;
     let wanted = Wanted::from(config)?;
-    let stack = config.stack.connect_with(wanted.experiment.nodes()).await?;
+    let stack = config.stack.connect_with(&wanted.experiment.nodes).await?;
     let ended = or_at_once(&stack, &stop, series(&stack, &wanted, &stop, config.screen)).await;
     ended.map_err(|error| match wanted.experiment.database {
         Some(_) if stop.is_now() => left_outside(&error),

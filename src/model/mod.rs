@@ -11,6 +11,7 @@ pub mod limits;
 pub mod link;
 pub mod lookup;
 pub mod nearest;
+pub mod nodes;
 pub mod poisson;
 mod printable;
 pub mod profiles;

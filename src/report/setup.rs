@@ -77,12 +77,13 @@ pub(super) fn hosts(found: &Conditions) -> Vec<Fact> {
 pub(super) fn clocks(found: &Clocks) -> Fact {
     let (apart, error) = found.apart();
     let milliseconds = |seconds: f64| units::number(seconds * 1e3);
+    let whose = if found.more_clients.is_empty() { "the client's host" } else { "of the clients' hosts the farthest" };
     let which = if apart < 0.0 { "behind" } else { "ahead of" };
-    let [client, database] = [found.client.error, found.database.error].map(milliseconds);
+    let [client, database] = [found.client_error(), found.database.error].map(milliseconds);
     fact(
         "clocks",
         format!(
-            "the client's host is {} ms {which} the database's (± {} ms); times are on the lab's clock, off by {client} ms \
+            "{whose} is {} ms {which} the database's (± {} ms); times are on the lab's clock, off by {client} ms \
              (client) and {database} ms (database) at most",
             milliseconds(apart.abs()),
             milliseconds(error)
@@ -174,7 +175,8 @@ mod tests {
         let last = records.last_mut().unwrap();
         last.conditions.client_engine = Some(EngineFacts { version: "26.1.5".into(), ..Default::default() });
         let ahead = |wall, error| crate::wire::clocks::Ahead { wall, error, ..Default::default() };
-        last.conditions.clocks = Some(Clocks { database: ahead(0.25, 0.001), client: ahead(0.125, 0.002) });
+        last.conditions.clocks =
+            Some(Clocks { database: ahead(0.25, 0.001), client: ahead(0.125, 0.002), ..Default::default() });
         let all = setup(&records);
         let said = |about: &str| all.iter().find(|fact| fact.about == about).map(|fact| fact.text.as_str());
         assert_eq!(said("client's engine"), Some("26.1.5"));

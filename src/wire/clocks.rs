@@ -91,18 +91,29 @@ impl Ahead {
 }
 
 /// The clocks of both sides of a run on two hosts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Clocks {
     /// Those of the database's host.
     pub database: Ahead,
-    /// Those of the client's host.
+    /// Those of the client's host, of several clients the first one's.
     pub client: Ahead,
+    /// Those of the hosts of further clients, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_clients: Vec<Ahead>,
 }
 
 impl Clocks {
-    /// How far the client's wall clock is ahead of the database's, seconds, and how far off that may be.
+    /// How far a client's wall clock is ahead of the database's, seconds, and how far off that may be: of several clients
+    /// the one that is farthest away.
     pub fn apart(&self) -> (f64, f64) {
-        (self.client.wall - self.database.wall, self.client.error + self.database.error)
+        let apart = |client: &Ahead| (client.wall - self.database.wall, client.error + self.database.error);
+        let farther = |one: (f64, f64), other: (f64, f64)| if other.0.abs() > one.0.abs() { other } else { one };
+        self.more_clients.iter().map(apart).fold(apart(&self.client), farther)
+    }
+
+    /// How far off the moment may be at which clients begin, seconds: the error of the clock that is known least.
+    pub fn client_error(&self) -> f64 {
+        self.more_clients.iter().map(|client| client.error).fold(self.client.error, f64::max)
     }
 }
 
@@ -131,6 +142,17 @@ mod tests {
         assert!(Ahead { wall: -0.99, ..Default::default() }.is_near());
         assert!(!Ahead { wall: -1.01, error: 0.001, ..Default::default() }.is_near());
         assert!(Ahead { wall: 1.01, error: 0.05, ..Default::default() }.is_near());
+    }
+
+    #[test]
+    fn of_several_clients_the_one_farthest_from_the_database_is_told_and_the_clock_known_least() {
+        let ahead = |wall, error| Ahead { wall, error, ..Default::default() };
+        let two = Clocks { database: ahead(0.1, 0.001), client: ahead(0.2, 0.004), more_clients: vec![] };
+        assert_eq!(two.apart(), (0.1, 0.005));
+        let three = Clocks { more_clients: vec![ahead(-0.2, 0.002), ahead(0.1, 0.003)], ..two };
+        assert_eq!(three.client_error(), 0.004);
+        let (apart, error) = three.apart();
+        assert!((apart + 0.3).abs() < 1e-9 && (error - 0.003).abs() < 1e-9, "{apart} {error}");
     }
 
     #[test]

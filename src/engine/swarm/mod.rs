@@ -9,6 +9,7 @@
 //! ends, and has no standard input.
 
 mod nodes;
+mod registry;
 mod services;
 mod transfer;
 mod tunnel;
@@ -17,10 +18,12 @@ pub use nodes::ROLE;
 pub use services::Raised;
 
 use super::{Engine, Stack, refused};
+use crate::model::nodes::Nodes;
 use crate::wire::exit::{Exit, Failure};
 use anyhow::Result;
 use bollard::models::{LocalNodeState, SystemInfo};
 use nodes::{Place, Placed};
+use registry::Registry;
 use std::time::{Duration, Instant};
 use tunnel::Tunnel;
 
@@ -34,6 +37,8 @@ pub(super) struct Swarm {
     manager: Engine,
     /// The lab's own way to the database.
     tunnel: Tunnel,
+    /// Where nodes get images from, if not through the lab.
+    registry: Option<Registry>,
 }
 
 impl Swarm {
@@ -43,9 +48,9 @@ impl Swarm {
 }
 
 impl Stack {
-    /// The stack of a project on a swarm. `manager` is one of its managers; `addresses` are those of the nodes' engines,
-    /// told apart by their node ids: in any order, the manager's own not needed. Nothing is made yet.
-    pub async fn on_swarm(manager: Engine, addresses: &[String], project: &str, tag: &str) -> Result<Self> {
+    /// The stack of a project on a swarm. `manager` is one of its managers; the nodes' engines are told apart by their node
+    /// ids: in any order, the manager's own not needed. Nothing is made yet.
+    pub async fn on_swarm(manager: Engine, reached: &Nodes, project: &str, tag: &str) -> Result<Self> {
         let info = manager.described().await?;
         let own = node_id(&info, manager.address())?;
         if info.swarm.as_ref().and_then(|swarm| swarm.control_available) != Some(true) {
@@ -57,8 +62,8 @@ impl Stack {
         }
         let Placed { database, clients } = manager.nodes_ready(Duration::ZERO).await?;
         let mut engines = vec![(own, manager.clone())];
-        for address in addresses {
-            let engine = Engine::at(address).await?;
+        for address in &reached.engines {
+            let engine = Engine::at(address, reached.certificates.as_deref()).await?;
             let info = engine.described().await?;
             engines.push((node_id(&info, address)?, engine));
         }
@@ -68,9 +73,9 @@ impl Stack {
         };
         let engine = find(Place::Database, &database)?;
         let clients = clients.iter().map(|id| find(Place::Client, id)).collect::<Result<Vec<_>, _>>()?;
-        let tunnel = Tunnel::default();
-        let stack =
-            Self { engine, clients, project: project.into(), tag: tag.into(), swarm: Some(Swarm { manager, tunnel }) };
+        let registry = reached.registry.as_deref().map(Registry::at).transpose()?;
+        let swarm = Some(Swarm { manager, tunnel: Tunnel::default(), registry });
+        let stack = Self { engine, clients, project: project.into(), tag: tag.into(), swarm };
         stack.require_one_architecture(&info).await?;
         Ok(stack)
     }

@@ -114,7 +114,7 @@ fn is_there(place: Place, node: &Seen) -> Result<(), Failure> {
 pub(super) fn no_address(place: Place) -> Failure {
     refuse(format!(
         "no engine's address was given for the node with {ROLE}={}: name it with --node or INGEST_LAB_NODES, as \
-         unix:///run/other.sock or tcp://host:2375 (docs/two-hosts.md)",
+         unix:///run/other.sock, tcp://host:2376 or context:NAME (docs/two-hosts.md)",
         place.word()
     ))
 }

@@ -1,5 +1,5 @@
 //! Images on their way to the nodes that lack them: saved by the manager's engine, loaded by the node's, streamed
-//! through the lab. No registry is needed, and the node gets exactly what the manager has.
+//! through the lab; or by way of a registry, where one is named. Either way the node gets exactly what the manager has.
 
 use super::super::images::PATIENCE;
 use super::super::{Engine, Stack, is_missing, no_image, refused};
@@ -38,7 +38,15 @@ impl Stack {
             if engine.is(&swarm.manager) || engine.image_contents(&image).await?.as_ref() == Some(&wanted) {
                 continue;
             }
-            engine.take_image(&swarm.manager, &image).await?;
+            match &swarm.registry {
+                None => engine.take_image(&swarm.manager, &image).await?,
+                Some(registry) => {
+                    if sent == 0 {
+                        swarm.manager.push(registry, role, &self.tag).await?;
+                    }
+                    engine.pull(registry, role, &self.tag).await?;
+                }
+            }
             if engine.image_contents(&image).await?.as_ref() != Some(&wanted) {
                 let message = format!(
                     "a node took the image {image} and has another one of that name all the same: remove it there \

@@ -5,6 +5,7 @@ use crate::lab::StackConfig;
 use crate::lab::judge::judge;
 use crate::lab::plan::plan;
 use crate::lab::testing::experiment;
+use crate::model::nodes::Nodes;
 use crate::model::{Part, Phase, PlacedBy};
 use crate::series::bundle::Written;
 use crate::series::{Folder, stem};
@@ -109,7 +110,7 @@ impl Place {
                 project: "test".into(),
                 tag: "test".into(),
                 placed_by: PlacedBy::Docker,
-                nodes: Vec::new(),
+                nodes: Nodes::default(),
             },
             series: SERIES.into(),
             output: Some(self.folder.path().join("test.zip")),

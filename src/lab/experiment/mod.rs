@@ -10,6 +10,7 @@ pub use database::Database;
 
 use crate::model::cell::Cell;
 use crate::model::limits::Cpus;
+use crate::model::nodes::Nodes;
 use crate::model::{Backend, Commit, Placement, Scheme, Statement, nearest, profiles, seconds};
 use crate::wire::bounded;
 use crate::wire::exit::{Exit, Failure};
@@ -64,22 +65,14 @@ pub struct Experiment {
     /// A server outside that rows go into, instead of the lab's own database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<Database>,
-    /// Where the engines of a swarm's nodes are, for `--engine swarm`. Never written down again: a series' folder says
+    /// How the engines of a swarm's nodes are reached, for `--engine swarm`. Never written down again: a series' folder says
     /// nothing of where it was made.
     #[serde(default, skip_serializing)]
-    pub nodes: Option<Nodes>,
+    pub nodes: Nodes,
     /// When a run ends.
     pub stop: StopRule,
     /// What is compared: each a cross product.
     pub cells: Vec<CellSpan>,
-}
-
-/// The nodes of a swarm, as far as their engines have to be reached by address.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Nodes {
-    /// Addresses of engines: `unix:///run/other.sock`, `tcp://host:2375`. Which is which they say themselves.
-    pub engines: Vec<String>,
 }
 
 /// When a run ends.
@@ -232,11 +225,6 @@ impl Experiment {
     /// As a series keeps it: that its database was outside, not where.
     pub fn kept(&self) -> Self {
         Self { database: self.database.as_ref().map(|_| Database::default()), ..self.clone() }
-    }
-
-    /// Addresses of the engines of nodes.
-    pub fn nodes(&self) -> &[String] {
-        self.nodes.as_ref().map_or(&[], |nodes| &nodes.engines)
     }
 
     /// Every cell it spans, each once, in the order of the file.

@@ -130,9 +130,8 @@ impl StackStage {
         let waiting = self.stack.start(&spec).await?;
         conditions.own_time.start += starting.elapsed().as_secs_f64();
         let calibrating = Instant::now();
-        // Of hosts besides the first client's only the engines' dates are moved to the lab's clock.
-        let check = match self.ask_clocks(waiting.container()).await {
-            Ok(_) => self.check_client(&waiting, &spec.limits, &place).await,
+        let check = match self.ask_further(waiting.container(), &mut conditions.clocks).await {
+            Ok(()) => self.check_client(&waiting, &spec.limits, &place).await,
             Err(error) => Err(error),
         };
         conditions.own_time.calibrate += calibrating.elapsed().as_secs_f64();

@@ -59,8 +59,21 @@ impl StackStage {
             return Ok(None);
         }
         let database = near("database", self.stack.clocks(self.link.container(), "/usr/local/bin/link").await?)?;
-        let client = near("client", self.stack.clocks(client, "ingester").await?)?;
-        Ok(Some(Clocks { database, client }))
+        let client = self.ask_client(client).await?;
+        Ok(Some(Clocks { database, client, more_clients: Vec::new() }))
+    }
+
+    /// How far the clocks of a waiting client's host are from the lab's.
+    async fn ask_client(&self, client: &Container) -> Result<Ahead> {
+        near("client", self.stack.clocks(client, "ingester").await?)
+    }
+
+    /// The same of one client more, on a host that may be another one. Nothing to do on one machine.
+    pub(super) async fn ask_further(&self, client: &Container, clocks: &mut Option<Clocks>) -> Result<()> {
+        if let Some(clocks) = clocks {
+            clocks.more_clients.push(self.ask_client(client).await?);
+        }
+        Ok(())
     }
 
     /// Refuses what a stack on a swarm cannot do, before anything is changed.
@@ -134,7 +147,7 @@ mod tests {
         };
         let mut there = seen();
         let database = Ahead { steady: 100.0, wall: 0.2, error: 0.001 };
-        on_one_clock(&mut there, Some(&Clocks { database, client: Ahead::default() }));
+        on_one_clock(&mut there, Some(&Clocks { database, ..Default::default() }));
         assert_eq!((there.looks[0].at, there.looks[0].accounted, there.data_began), (8.0, 8.5, Some(7.0)));
         let mut here = seen();
         on_one_clock(&mut here, None);
