@@ -102,7 +102,9 @@ impl Stack {
             labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
             ..Default::default()
         };
-        let volume = engine.docker.create_volume(request).await.map_err(refused("make a data volume"))?;
+        engine.docker.create_volume(request).await.map_err(refused("make a data volume"))?;
+        // Of one that was there the answer has no labels where the engine was started since (20.10): it is asked again.
+        let volume = engine.docker.inspect_volume(name).await.map_err(refused("inspect a data volume"))?;
         if volume.labels.get(label::DATA) != Some(&data.checksum) {
             let message = format!("the volume {name} isn't the lab's: remove or rename it, the lab needs that name");
             return Err(Failure::new(Exit::Engine, message).into());
