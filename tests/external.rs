@@ -58,7 +58,24 @@ fn a_database_outside_is_measured_and_left_as_it_was_but_for_a_schema_that_goes(
     let ours = format!("label=ingest-lab.stack={}", stack.project());
     let networks = docker(&["network", "ls", "-q", "--filter", "label=ingest-lab.outside", "--filter", &ours]);
     assert_eq!(networks, "", "the way out is gone");
+    by_tls(&server, &stack);
+    assert_eq!(server.everything(), before, "everything that is not the lab's");
     no_file_tells(&stack.folder.path().join("results"), &[PASSWORD, &server.target(), "loader@"]);
+}
+
+/// Past the link and through it, encrypted because the address asks for it.
+fn by_tls(server: &Server, stack: &Stack) {
+    let url = server.url("loader") + "?sslmode=require";
+    std::fs::write(stack.folder.path().join("external.toml"), EXPERIMENT.replace("URL", &url)).unwrap();
+    let done = run(stack, &["--write"]);
+    assert!(done.status.success(), "{}", told(&done));
+    let runs = stack.runs(&stack.series_of("external"));
+    assert!(runs.len() > 2, "both cells, a twin, a warm-up");
+    for run in &runs {
+        let tls = run.conditions.settings.iter().find(|one| one.name == "tls").unwrap();
+        assert_eq!((tls.asked.as_str(), tls.found.as_str()), ("on", "on"), "{}", run.cell);
+        assert!(run.result().unwrap().is_verified(), "{}", run.cell);
+    }
 }
 
 /// What speaks against a run besides a machine that others use: their doing is no claim of this test.

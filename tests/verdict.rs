@@ -102,7 +102,8 @@ fn classes(scheme: &str, first: bool, draw: &mut Draw) -> Vec<Known> {
                 &[Bound::DatabaseCpu],
                 &format!("pool {crowd} link rtt={away}ms db-cpus {database:.2} placement pinned"),
                 &format!("pool {crowd} link rtt={away}ms placement pinned"),
-                &[&format!("pool {crowd} db-cpus {database:.2} placement pinned")],
+                // Near, by the same way: past the queue requests come in other bunches, and cost the database less.
+                &[&format!("pool {crowd} link local-queued db-cpus {database:.2} placement pinned")],
                 long,
             )
         },
