@@ -136,7 +136,8 @@ impl Report<'_> {
         for (index, what) in self.not_shown.iter().enumerate() {
             item(text, if index == 0 { "not shown" } else { "" }, what, column, false, screen);
         }
-        let _ = writeln!(text, "\n  {:<column$}  {}", "results", self.source.path);
+        // Where the report's files are follows, alike.
+        let _ = writeln!(text, "\n  {:<9}  {}", "results", self.source.path);
     }
 }
 
