@@ -147,10 +147,13 @@ impl Swarm {
 
     /// Gives the role to this machine's engine, or to the other.
     fn label(&self, role: &str, own: bool) {
-        let node = self.node(own);
-        let label = format!("lab.role={role}");
-        let labelled = docker(None, &["node", "update", "--label-add", &label, &node]);
-        assert!(labelled.status.success(), "{}", said(&labelled));
+        self.update(own, ["--label-add", &format!("lab.role={role}")]);
+    }
+
+    /// Changes what the swarm knows of a node.
+    fn update(&self, own: bool, [flag, value]: [&str; 2]) {
+        let updated = docker(None, &["node", "update", flag, value, &self.node(own)]);
+        assert!(updated.status.success(), "{}", said(&updated));
     }
 
     /// The lab on this host, at a swarm of both.
@@ -337,9 +340,9 @@ fn images_by_registry(swarm: &Swarm) {
         folder.display()
     );
     std::fs::write(folder.join("registry.yml"), text).unwrap();
-    let log = || std::fs::File::create(folder.join("log")).unwrap();
+    let log = std::fs::File::create(folder.join("log")).unwrap();
     let mut registry = Process::new("docker-registry");
-    registry.args(["serve", "registry.yml"]).current_dir(&folder).stdout(log()).stderr(log());
+    registry.args(["serve", "registry.yml"]).current_dir(&folder).stdout(log.try_clone().unwrap()).stderr(log);
     let _served = Served(registry.spawn().unwrap());
     let socket = second();
     let names = |engine| said(&docker(engine, &["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]));
@@ -444,14 +447,9 @@ fn what_is_refused(swarm: &Swarm) {
     refuse(&mut stranger, "the container engine is not reachable at tcp://10.88.0.2:2376");
     refuse(&mut swarm.lab_by(BY_TLS, &["run", "quick"]), "not reachable at tcp://10.88.0.2:2376");
     refuse(&mut swarm.lab_by("context:eve", &["run", "quick"]), "there is no context eve ");
-    for (availability, part) in [("drain", "takes no tasks (its availability is drain)"), ("active", "")] {
-        let update = ["node", "update", "--availability", availability, &swarm.node(false)];
-        let updated = docker(None, &update);
-        assert!(updated.status.success(), "{}", said(&updated));
-        if !part.is_empty() {
-            refuse(&mut swarm.lab(&["run", "quick"]), part);
-        }
-    }
+    swarm.update(false, ["--availability", "drain"]);
+    refuse(&mut swarm.lab(&["run", "quick"]), "takes no tasks (its availability is drain)");
+    swarm.update(false, ["--availability", "active"]);
     a_node_that_is_down(swarm);
     swarm.label("database", false);
     refuse(&mut swarm.lab(&["run", "quick"]), "no node of the swarm carries the label lab.role=client");

@@ -2,6 +2,7 @@
 
 use super::field::Field;
 use super::names::{Part, SourceName};
+use crate::model::hex;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -152,10 +153,6 @@ pub fn sha256_of_file(path: &Path) -> io::Result<String> {
             count => hash.update(&buffer[..count]),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -271,8 +271,7 @@ pub fn main() -> Result<Exit> {
 
 async fn run(cli: Cli) -> Result<()> {
     let StackArgs { project, tag, engine, engines, node_certificates, node_registry } = cli.stack;
-    let certificates = node_certificates.filter(|folder| !folder.as_os_str().is_empty());
-    let nodes = Nodes { engines, certificates, registry: node_registry.filter(|address| !address.is_empty()) };
+    let nodes = Nodes { engines, certificates: node_certificates, registry: node_registry };
     let stack = StackConfig { project, tag, placed_by: engine, nodes };
     match cli.verb {
         Verb::Run(run) => lab::run(&run.config(stack)).await,

@@ -1,7 +1,8 @@
 //! Where an engine is, and what shows it who asks: an address, or the name of a context, as the engine's own command line
 //! keeps it, with its address and certificates.
 
-use super::DEFAULT_ADDRESS;
+use super::{DEFAULT_ADDRESS, TIMEOUT};
+use crate::model::hex;
 use crate::wire::exit::{Exit, Failure};
 use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, Docker};
@@ -18,9 +19,6 @@ const NO_CONTEXT: &str = "default";
 /// What a folder of certificates holds, by the names that engines' tools give them: who may sign for the engine, and who
 /// asks, with its key.
 const CERTIFICATES: [&str; 3] = ["ca.pem", "cert.pem", "key.pem"];
-
-/// How long the client's library waits by itself; each request has its own time.
-const SECONDS: u64 = 120;
 
 /// Where an engine is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,10 +67,12 @@ impl Environment {
 impl Address {
     /// Of the engine that is spoken to: `DOCKER_HOST`, else the current context's, else the usual place.
     pub(super) fn own(environment: &Environment) -> Result<Self, Failure> {
-        match (&environment.host, environment.current()) {
-            (Some(host), _) => Self::plain(host, environment.certificates.as_deref()),
-            (None, Some(name)) => Self::of_context(&name, environment),
-            (None, None) => Self::plain(DEFAULT_ADDRESS, None),
+        if let Some(host) = &environment.host {
+            return Self::plain(host, environment.certificates.as_deref());
+        }
+        match environment.current() {
+            Some(name) => Self::of_context(&name, environment),
+            None => Self::plain(DEFAULT_ADDRESS, None),
         }
     }
 
@@ -102,7 +102,7 @@ impl Address {
 
     /// A context is a file named by the hash of its name, and its certificates are in a folder of that name.
     fn of_context(name: &str, environment: &Environment) -> Result<Self, Failure> {
-        let id: String = Sha256::digest(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = hex(&Sha256::digest(name.as_bytes()));
         let contexts = environment.folder.join("contexts");
         let text = fs_err::read_to_string(contexts.join("meta").join(&id).join("meta.json")).unwrap_or_default();
         let meta: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -119,15 +119,15 @@ impl Address {
 
     /// Ready to be asked; nothing is asked yet.
     pub(super) fn open(&self) -> Result<Docker, Error> {
-        let host = &self.host;
+        let (host, seconds) = (&self.host, TIMEOUT.as_secs());
         match &self.certificates {
             Some(folder) => {
                 let [ca, certificate, key] = CERTIFICATES.map(|name| folder.join(name));
-                Docker::connect_with_ssl(host, &key, &certificate, &ca, SECONDS, API_DEFAULT_VERSION)
+                Docker::connect_with_ssl(host, &key, &certificate, &ca, seconds, API_DEFAULT_VERSION)
             }
             // By its library's own reading of the environment every address would be TLS where one is.
             None if host.starts_with("tcp://") || host.starts_with("http://") => {
-                Docker::connect_with_http(host, SECONDS, API_DEFAULT_VERSION)
+                Docker::connect_with_http(host, seconds, API_DEFAULT_VERSION)
             }
             None => Docker::connect_with_host(host),
         }

@@ -3,6 +3,7 @@
 use super::confined::confined;
 use super::files::Upload;
 use super::{Engine, Stack, is_missing, label, refused};
+use crate::model::hex;
 use crate::wire::exit::{Exit, Failure};
 use anyhow::{Context, Result};
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions, VolumeCreateRequest};
@@ -61,10 +62,6 @@ impl io::Write for HashWriter<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A volume that holds a data set.

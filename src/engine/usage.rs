@@ -6,7 +6,6 @@ use crate::wire::watched::Used;
 use anyhow::Result;
 use bollard::query_parameters::StatsOptionsBuilder;
 use futures_util::StreamExt;
-use std::sync::atomic::Ordering;
 use time::OffsetDateTime;
 
 impl Stack {
@@ -39,7 +38,7 @@ impl Stack {
 impl Engine {
     /// How long ago a time was that the engine says, by its own clock.
     fn ago(&self, said: OffsetDateTime) -> time::Duration {
-        OffsetDateTime::now_utc() - said + time::Duration::nanoseconds(self.ahead.load(Ordering::Relaxed))
+        OffsetDateTime::now_utc() - said + time::Duration::seconds_f64(self.wall_ahead())
     }
 }
 

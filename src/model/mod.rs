@@ -6,6 +6,7 @@ pub mod checksum;
 pub mod clock;
 pub mod factor;
 pub mod fault;
+mod hex;
 pub mod inject;
 pub mod limits;
 pub mod link;
@@ -21,6 +22,7 @@ pub mod seconds;
 pub mod share;
 pub mod units;
 
+pub use hex::hex;
 pub use printable::{INSTEAD, printable};
 
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,7 @@
 //! How the engines of a swarm's nodes are reached.
 
 use serde::{Deserialize, Serialize};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 /// The nodes of a swarm, as far as their engines have to be reached by address.
@@ -19,15 +20,19 @@ pub struct Nodes {
 }
 
 impl Nodes {
-    /// These, with what is said elsewhere: more engines; the rest where it is not said here.
+    /// These, with what is said elsewhere: more engines; the rest where it is not said here, as by a variable that is empty.
     pub fn and(&self, other: &Self) -> Self {
         let all = self.engines.iter().chain(&other.engines);
         Self {
             engines: all.filter(|engine| !engine.is_empty()).cloned().collect(),
-            certificates: self.certificates.clone().or_else(|| other.certificates.clone()),
-            registry: self.registry.clone().or_else(|| other.registry.clone()),
+            certificates: said(&self.certificates).or_else(|| other.certificates.clone()),
+            registry: said(&self.registry).or_else(|| other.registry.clone()),
         }
     }
+}
+
+fn said<T: Clone + AsRef<OsStr>>(value: &Option<T>) -> Option<T> {
+    value.clone().filter(|value| !value.as_ref().is_empty())
 }
 
 #[cfg(test)]
@@ -42,6 +47,8 @@ mod tests {
         let both = flags.and(&file);
         assert_eq!(both.engines, ["unix:///a", "context:bob"]);
         assert_eq!((both.registry.as_deref(), both.certificates), (Some("here:5000"), Some("keys".into())));
+        let unset = said("registry = \"\"\ncertificates = \"\"").and(&file);
+        assert_eq!((unset.registry.as_deref(), unset.certificates), (Some("there:5000"), Some("keys".into())));
         assert!(toml::from_str::<Nodes>("engine = []").is_err());
     }
 }

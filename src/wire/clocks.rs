@@ -8,6 +8,7 @@
 use crate::model::clock::Now;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::iter;
 use std::str::FromStr;
 
 /// The most that the wall clocks of two hosts may be apart, seconds. It could be taken off; clocks so far apart belong to
@@ -103,17 +104,22 @@ pub struct Clocks {
 }
 
 impl Clocks {
+    /// Those of all clients' hosts, in the clients' order.
+    fn clients(&self) -> impl Iterator<Item = &Ahead> {
+        iter::once(&self.client).chain(&self.more_clients)
+    }
+
     /// How far a client's wall clock is ahead of the database's, seconds, and how far off that may be: of several clients
     /// the one that is farthest away.
     pub fn apart(&self) -> (f64, f64) {
         let apart = |client: &Ahead| (client.wall - self.database.wall, client.error + self.database.error);
         let farther = |one: (f64, f64), other: (f64, f64)| if other.0.abs() > one.0.abs() { other } else { one };
-        self.more_clients.iter().map(apart).fold(apart(&self.client), farther)
+        self.clients().map(apart).reduce(farther).unwrap_or_default()
     }
 
     /// How far off the moment may be at which clients begin, seconds: the error of the clock that is known least.
     pub fn client_error(&self) -> f64 {
-        self.more_clients.iter().map(|client| client.error).fold(self.client.error, f64::max)
+        self.clients().map(|client| client.error).fold(0.0, f64::max)
     }
 }
 

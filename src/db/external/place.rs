@@ -1,5 +1,6 @@
 //! Where a database server is that isn't the lab's, as an experiment names it: everything but the password.
 
+use crate::model::hex;
 use crate::wire::DbUrl;
 use crate::wire::external::Veil;
 use percent_encoding::percent_decode_str;
@@ -150,7 +151,7 @@ impl Place {
     /// Enough of a checksum to tell it from another.
     pub fn checksum(&self) -> String {
         let place = format!("{}/{}", self.target(), self.name);
-        Sha256::digest(place.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        hex(&Sha256::digest(place.as_bytes())[..8])
     }
 
     /// Hides it in what is kept.

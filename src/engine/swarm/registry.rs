@@ -39,7 +39,7 @@ impl Registry {
 
     fn with(address: &str, config: &Value) -> Result<Self, Failure> {
         let address = address.trim_end_matches('/');
-        let host = address.split('/').next().unwrap_or_default();
+        let host = host(address);
         // What has neither would be a name on the public hub.
         if address.contains("://") || !(host.contains(['.', ':']) || host == "localhost") {
             return Err(Failure::new(
@@ -57,7 +57,7 @@ impl Registry {
     }
 
     fn failed(&self, what: &str, role: &str, error: &bollard::errors::Error) -> Failure {
-        let host = self.address.split('/').next().unwrap_or_default();
+        let host = host(&self.address);
         let message = format!(
             "the container engine did not {what} the image {role}, registry {}: {}. Log in with `docker login {host}`, correct \
              --node-registry, or leave it out: images then come through the lab",
@@ -66,6 +66,11 @@ impl Registry {
         );
         Failure::new(Exit::Engine, message)
     }
+}
+
+/// The registry's host in its address.
+fn host(address: &str) -> &str {
+    address.split('/').next().unwrap_or_default()
 }
 
 /// What the engine's command line keeps of a login: user and password, or the token of a single sign-on. Those that a

@@ -13,6 +13,7 @@ mod runs;
 use super::PROGRAM;
 use super::bundling::own_revision;
 use super::standing::Standing;
+use crate::model::hex;
 use crate::model::{printable, units};
 use crate::series::bundle::{Bundle, Kind, Manifest};
 use crate::wire::exit::{Exit, Failure};
@@ -123,7 +124,7 @@ fn data(manifest: &Manifest, wanted: &str) -> Option<Check> {
         count += 1;
         all.update(format!("{}\n{}\n", filed.name.trim_start_matches("data/"), filed.sha256));
     }
-    let found: String = all.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = hex(&all.finalize());
     let wrong = (found != wanted).then(|| "the data files are not those that the runs read".to_owned());
     (count > 0)
         .then(|| Check::new("data", format!("{count} files, those that the runs read"), wrong.into_iter().collect()))

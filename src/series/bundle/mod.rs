@@ -26,6 +26,7 @@ pub(crate) use seal::seal_anew;
 pub use traces::traces;
 pub use write::{Contents, Entry, Written, write};
 
+use crate::model::hex;
 use crate::wire::exit::{Exit, Failure};
 use sha2::{Digest, Sha256};
 use std::io;
@@ -71,7 +72,7 @@ impl Hashed {
 
     /// The SHA-256 of all that was written, hexadecimal.
     fn hex(self) -> String {
-        self.sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.sha.finalize())
     }
 }
 
