@@ -19,7 +19,7 @@ export INGEST_LAB_DB_IMAGE ?= ingest-lab-db:$(or $(INGEST_LAB_TAG),local)
 
 .PHONY: help
 help: ## List these verbs
-	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\n  ./lab ARGS        any verb of the lab (./lab --help); settings: .env.example\n'
 
 ##@ For users
@@ -48,7 +48,7 @@ clean: ## Free this project's images and volumes; results stay
 	@docker/stack.sh clean
 
 ##@ For developers
-.PHONY: test fmt lint unit fuzz soak bench test-crashes test-e2e test-verdict test-noise test-compare test-forecasts test-hosts test-link test-netem build images-test
+.PHONY: test fmt lint unit fuzz soak bench test-crashes test-e2e test-verdict test-noise test-compare test-round-trips test-forecasts test-hosts test-link test-netem build images-test
 test: ## Everything CI runs: format, lints, docs, the stack end to end, all tests
 	@$(MAKE) --no-print-directory -j2 images-test checks
 	docker/python/check.sh
@@ -90,6 +90,8 @@ test-noise: images ## Are differences found that are there, and only those? (hal
 	cargo test --locked --test noise -- --ignored --nocapture --test-threads=1
 test-compare: images ## Do pairs of series differ only where something was planted? (two hours; wants a quiet machine)
 	cargo test --locked --test compare -- --ignored --nocapture --test-threads=1
+test-round-trips: images ## Does a series run again from its bundle in a fresh clone say the same? (half an hour and more; wants a quiet machine)
+	cargo test --locked --test round_trip -- --ignored --nocapture --test-threads=1
 test-forecasts: images ## How good are forecasts over the experiments here? (half an hour; wants a quiet machine)
 	cargo test --locked --test forecasts -- --ignored --nocapture --test-threads=1
 soak: images ## Does the memory of lab or link grow? (an hour; SOAK_MINUTES=60)

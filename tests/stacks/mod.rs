@@ -237,19 +237,23 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        // Not script(): a second panic would hide the first.
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let _ = Process::new("bash")
-            .args(["-c", "COMPOSE_PROFILES=lab,by-hand,storage,publish; export COMPOSE_PROFILES; \
-                   for kind in run helper; do docker ps -aq --filter label=ingest-lab.stack=$0 \
-                   --filter label=ingest-lab.$kind | xargs -r docker rm -fv; done; \
-                   if docker compose version >/dev/null 2>&1; then c='docker compose'; else c=docker-compose; fi; \
-                   $c -p $0 down --volumes; docker volume ls -q --filter label=ingest-lab.stack=$0 | xargs -r docker volume rm"])
-            .arg(&self.project)
-            .current_dir(root)
-            .env("INGEST_LAB_PROJECT", &self.project)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
+        remove(&self.project);
     }
+}
+
+/// Removes a project's containers, networks and volumes. Never panics: a second panic would hide the first.
+pub fn remove(project: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let _ = Process::new("bash")
+        .args(["-c", "COMPOSE_PROFILES=lab,by-hand,storage,publish; export COMPOSE_PROFILES; \
+               for kind in run helper; do docker ps -aq --filter label=ingest-lab.stack=$0 \
+               --filter label=ingest-lab.$kind | xargs -r docker rm -fv; done; \
+               if docker compose version >/dev/null 2>&1; then c='docker compose'; else c=docker-compose; fi; \
+               $c -p $0 down --volumes; docker volume ls -q --filter label=ingest-lab.stack=$0 | xargs -r docker volume rm"])
+        .arg(project)
+        .current_dir(root)
+        .env("INGEST_LAB_PROJECT", project)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
 }
