@@ -8,7 +8,7 @@ use crate::model::{Commit, Part, Phase, Workload};
 use crate::wire::RunResult;
 use crate::wire::conditions::{Conditions, CpuCheck};
 use crate::wire::measured::LinkMeasured;
-use crate::wire::record::RunRecord;
+use crate::wire::record::{OFF_SPEED, RunRecord, TAKEN};
 
 /// Records of the data phase that each worker has to have done, on average; chunks of them, where a chunk is a
 /// transaction or is handed out together.
@@ -42,15 +42,9 @@ const SPEED: f64 = 0.10;
 /// Runs that a median of speeds needs.
 const FOR_A_MEDIAN: usize = 3;
 
-/// How a sentence about the processor's speed begins.
-const OFF_SPEED: &str = "the processor's speed";
-
 /// What the machine underneath may take of the processors while every worker is busy. A fifth taken halved the rate of
 /// otherwise equal runs; a twentieth can hardly be told from their scatter.
 const STOLEN: f64 = 0.05;
-
-/// How a sentence about that begins.
-const TAKEN: &str = "the machine underneath took";
 
 /// Every reason why a run does not count, given those before it.
 pub fn judge(record: &RunRecord, before: &[RunRecord]) -> Vec<String> {
@@ -70,12 +64,6 @@ pub fn judge(record: &RunRecord, before: &[RunRecord]) -> Vec<String> {
         reasons.extend(taken(record));
     }
     reasons
-}
-
-/// Whether the processors are all that was wrong with a run: then it is worth a second attempt.
-pub fn only_processors(reasons: &[String]) -> bool {
-    let is_one = |reason: &String| reason.starts_with(OFF_SPEED) || reason.starts_with(TAKEN);
-    !reasons.is_empty() && reasons.iter().all(is_one)
 }
 
 /// A run in which something broke shows how that went, not a rate: it counts where the fault came and went.

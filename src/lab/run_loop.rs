@@ -13,7 +13,7 @@ use crate::model::profiles::Profiles;
 use crate::report;
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::forecast::Forecast;
-use crate::wire::record::{Conditions, Outcome, RunRecord};
+use crate::wire::record::{Conditions, Outcome, RunRecord, only_processors};
 use crate::wire::{Line, SCHEMA};
 use anyhow::Result;
 use std::collections::BTreeSet;
@@ -143,7 +143,7 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
             let Tried { record, over, lost } = self.attempt(step, attempt, records).await?;
             self.keep.keep(&record)?;
             self.progress.ended(&record);
-            let again = lost || judge::only_processors(&record.invalid);
+            let again = lost || only_processors(&record.invalid);
             records.push(record);
             if let Some(error) = over {
                 return Err(error);

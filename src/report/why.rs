@@ -9,10 +9,11 @@ use crate::wire::RunResult;
 use crate::wire::conditions::{Conditions, CpuCheck};
 use crate::wire::emulation::Fidelity;
 use crate::wire::measured::{LinkMeasured, Quantiles};
-use crate::wire::record::RunRecord;
+use crate::wire::record::{RunRecord, only_processors};
 use crate::wire::setup::{EngineFacts, Forwarding};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// A reason to believe the figures, or not to.
 #[derive(Debug, Clone, Serialize)]
@@ -58,8 +59,18 @@ pub fn facts(analysis: &Analysis<'_>, names: &Names) -> Vec<Fact> {
 
 fn counts(runs: &[&RunRecord]) -> Fact {
     let valid = runs.iter().filter(|run| run.is_valid()).count();
-    let text = format!("{valid} of {} are valid; the others and the warm-up are in no figure", runs.len());
-    Fact { warning: valid * 10 < runs.len() * 9, ..fact("runs", text) }
+    let mut text = format!("{valid} of {} are valid; the others and the warm-up are in no figure", runs.len());
+    let warning = valid * 10 < runs.len() * 9;
+    let loud = runs.iter().filter(|run| only_processors(&run.invalid)).count();
+    // Nothing in the experiment cures that: a reader has to know it first.
+    if warning && loud > 0 {
+        let _ = write!(
+            text,
+            "; {loud} ran while the processors were faster or slower than before, or somebody else's: a quieter machine would \
+             let them count"
+        );
+    }
+    Fact { warning, ..fact("runs", text) }
 }
 
 fn verification(runs: &[&RunRecord]) -> Fact {
@@ -295,4 +306,25 @@ pub fn not_shown(analysis: &Analysis<'_>) -> Vec<String> {
 
 fn valid<'r>(cells: &'r [&CellRuns<'_>]) -> impl Iterator<Item = &'r RunRecord> {
     cells.iter().flat_map(|cell| cell.valid_runs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::testing;
+    use crate::wire::record::TAKEN;
+
+    #[test]
+    fn a_loud_machine_is_told_where_it_cost_runs() {
+        let mut records = testing::quick();
+        let quiet = counts(&records.iter().collect::<Vec<_>>());
+        assert!(!quiet.text.contains("quieter machine"), "{}", quiet.text);
+        records
+            .iter_mut()
+            .skip(1)
+            .take(9)
+            .for_each(|run| run.invalid = vec![format!("{TAKEN} 20 % of the processors' time")]);
+        let loud = counts(&records.iter().collect::<Vec<_>>());
+        assert!(loud.warning && loud.text.contains("; 9 ran while the processors were"), "{}", loud.text);
+    }
 }

@@ -44,6 +44,18 @@ fn first() -> u32 {
     1
 }
 
+/// How a reason begins that a run does not count for: processors of another speed than before …
+pub const OFF_SPEED: &str = "the processor's speed";
+
+/// … or that were somebody else's for a part of the time.
+pub const TAKEN: &str = "the machine underneath took";
+
+/// Whether the processors are all that was wrong with a run: then it is worth a second attempt.
+pub fn only_processors(reasons: &[String]) -> bool {
+    let is_one = |reason: &String| reason.starts_with(OFF_SPEED) || reason.starts_with(TAKEN);
+    !reasons.is_empty() && reasons.iter().all(is_one)
+}
+
 impl RunRecord {
     /// Whether its figures may be used.
     pub fn is_valid(&self) -> bool {

@@ -7,7 +7,7 @@ use crate::wire::conditions::Setting;
 use crate::wire::emulation::Counters;
 use crate::wire::fault::FaultSeen;
 use crate::wire::measured::Quantiles;
-use crate::wire::record::Outcome;
+use crate::wire::record::{Outcome, only_processors};
 use crate::wire::testing::record;
 use crate::wire::watched::{Look, Machine, Observed};
 
