@@ -36,7 +36,7 @@ container_of() {
 need_images() {
   local image
   for image in db link lab ingester; do
-    docker image inspect "ingest-lab-$image:$INGEST_LAB_TAG" >/dev/null 2>&1 || die "The image ingest-lab-$image:$INGEST_LAB_TAG is missing: run \`make images\`."
+    need_image "ingest-lab-$image:$INGEST_LAB_TAG"
   done
 }
 

@@ -165,16 +165,31 @@ fn figure(rate: Option<Summary>, wide: bool) -> String {
     }
 }
 
-/// A series' name in lines of at most so many characters, broken after hyphens where it can be.
+/// A series' name in lines of at most so many characters, broken after hyphens and at blanks where it can be.
 fn hyphenated(name: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for piece in name.split_inclusive('-') {
+    for piece in name.split_inclusive(['-', ' ']) {
         let letters: Vec<char> = piece.chars().collect();
         for part in letters.chunks(width.max(1)) {
             let part: String = part.iter().collect();
             let last = lines.last_mut().expect("there is one from the start");
-            if last.chars().count() + part.chars().count() <= width { last.push_str(&part) } else { lines.push(part) }
+            // A blank at the end of a line takes no room.
+            let fits = last.chars().count() + part.trim_end().chars().count() <= width;
+            if fits { last.push_str(&part) } else { lines.push(part) }
         }
     }
-    lines
+    lines.iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_breaks_after_hyphens_and_at_blanks_and_elsewhere_only_where_it_must() {
+        assert_eq!(hyphenated("2026-11-21-quick", 8), ["2026-11-", "21-quick"]);
+        assert_eq!(hyphenated("2026-11-28-quick-2 (bundle)", 8), ["2026-11-", "28-", "quick-2", "(bundle)"]);
+        assert_eq!(hyphenated("measurements", 8), ["measurem", "ents"]);
+        assert_eq!(hyphenated("", 8), [""]);
+    }
 }
