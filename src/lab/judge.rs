@@ -1,5 +1,6 @@
 //! Whether a run counts. Pure: every reason against it is a sentence; an empty list means that it counts.
 
+use super::pace::{self, Pace};
 use crate::analysis;
 use crate::model::link::LinkProfile;
 use crate::model::quantity::Rate;
@@ -35,12 +36,6 @@ const RATE_LEAST: f64 = 0.85;
 
 /// What it may have at most: headers count on the link, and a probe's last reports come in one piece.
 const RATE_MOST: f64 = 1.05;
-
-/// How far a processor's speed may lie from the series' median, as a part of it.
-const SPEED: f64 = 0.10;
-
-/// Runs that a median of speeds needs.
-const FOR_A_MEDIAN: usize = 3;
 
 /// What the machine underneath may take of the processors while every worker is busy. A fifth taken halved the rate of
 /// otherwise equal runs; a twentieth can hardly be told from their scatter.
@@ -215,25 +210,16 @@ fn rates(asked: &LinkProfile, measured: &LinkMeasured) -> Vec<String> {
     off.collect()
 }
 
-/// How fast the processors of a run were: client, database.
-fn works(found: &Conditions) -> [Option<f64>; 2] {
-    [&found.client, &found.database].map(|check| check.as_ref().map(|check| check.work).filter(|work| *work > 0.0))
-}
-
 fn speed(record: &RunRecord, before: &[RunRecord]) -> Vec<String> {
-    let mut reasons = Vec::new();
-    let now = works(&record.conditions);
-    for (side, name) in ["client", "database"].into_iter().enumerate() {
-        let mut earlier: Vec<f64> = before.iter().filter_map(|record| works(&record.conditions)[side]).collect();
-        earlier.sort_by(f64::total_cmp);
-        let (Some(work), true) = (now[side], earlier.len() >= FOR_A_MEDIAN) else { continue };
-        let off = earlier[earlier.len() / 2] / work - 1.0;
-        if off.abs() > SPEED {
-            let (percent, how) = (off.abs() * 100.0, if off > 0.0 { "above" } else { "below" });
-            reasons.push(format!("{OFF_SPEED} ({name}) was {percent:.0} % {how} the series' median"));
-        }
-    }
-    reasons
+    let pace = Pace::of(before);
+    let sides = pace::works(&record.conditions).into_iter().enumerate();
+    let told = sides.filter_map(|(side, work)| {
+        let off = pace.off(side, work?)?;
+        let (name, percent) = (pace::SIDES[side], off.abs() * 100.0);
+        let how = if off > 0.0 { "above" } else { "below" };
+        Some(format!("{OFF_SPEED} ({name}) was {percent:.0} % {how} the series' median"))
+    });
+    told.collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! What an earlier session of the series brought to its end is not done again.
 
 use super::judge;
+use super::pace::Pace;
 use super::plan::{Step, shorten};
 use super::progress::Progress;
 use super::stage::Stage;
@@ -158,6 +159,7 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
     async fn attempt(&mut self, step: &Step, attempt: u32, before: &[RunRecord]) -> Result<Tried> {
         let forecast = self.foretell(step, before)?;
         let (mut conditions, mut lines) = (Conditions::default(), Vec::new());
+        self.stage.keep_pace(Pace::of(before), self.stop);
         let came = self.on_stage(step, &mut conditions, &mut lines).await;
         let Came { outcome, over, lost } = self.ground(came, &step.cell).await?;
         self.keep.hear(step.run, attempt, &lines)?;

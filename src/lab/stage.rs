@@ -1,5 +1,6 @@
 //! The seam between the run loop and the world: what it takes to run one cell.
 
+use super::pace::Pace;
 use super::plan::Step;
 use super::stop::Stop;
 use crate::wire::Line;
@@ -9,6 +10,10 @@ use std::future::Future;
 
 /// Where runs happen. The real one is a stack of containers; tests play on a fake.
 pub trait Stage {
+    /// Tells how fast the processors were so far, before [`Stage::prepare`]: a stage may wait until they are again, but not
+    /// once it is to stop.
+    fn keep_pace(&mut self, _pace: Pace, _stop: &Stop) {}
+
     /// Brings everything to the state every run starts from, sets what the step asks for, measures it, and says what
     /// was found: in the conditions, which hold as much as is known where it fails.
     fn prepare(&mut self, step: &Step, conditions: &mut Conditions) -> impl Future<Output = Result<()>>;

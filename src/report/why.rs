@@ -207,6 +207,17 @@ fn processors(runs: &[&RunRecord]) -> Vec<Fact> {
             facts.push(fact("CPUs", text));
         }
     }
+    let waited: f64 = runs
+        .iter()
+        .flat_map(|run| run.conditions.clients().chain(&run.conditions.database))
+        .map(|check| check.waited)
+        .sum();
+    if waited > 0.0 {
+        facts.push(fact(
+            "CPUs",
+            format!("{} waited for them to be as fast as in the runs before", units::duration(waited)),
+        ));
+    }
     facts
 }
 

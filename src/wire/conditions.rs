@@ -123,6 +123,13 @@ pub struct CpuCheck {
     pub work: f64,
     /// The same after the run, where it could be measured.
     pub work_after: Option<f64>,
+    /// How long the lab waited for the processors to be as fast as in the runs before, seconds.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub waited: f64,
+}
+
+fn is_none(seconds: &f64) -> bool {
+    *seconds == 0.0
 }
 
 fn is_first(host: &usize) -> bool {
@@ -143,7 +150,7 @@ impl CpuCheck {
         let share = if self.asked == Cpus::UNLIMITED { Spin::share } else { Spin::share_of_periods };
         self.measured = spins.iter().map(share).sum();
         self.threads = spins.len();
-        self.work = spins.iter().map(|spin| spin.work).fold(f64::INFINITY, f64::min);
+        self.work = Spin::quickest(spins);
     }
 }
 

@@ -35,6 +35,11 @@ pub struct Pause {
 }
 
 impl Spin {
+    /// What a piece of work took where it took the least, of spins at the same time, seconds.
+    pub fn quickest(spins: &[Self]) -> f64 {
+        spins.iter().map(|spin| spin.work).fold(f64::INFINITY, f64::min)
+    }
+
     /// The share of a processor it got.
     pub fn share(&self) -> f64 {
         if self.seconds > 0.0 { self.cpu / self.seconds } else { 0.0 }

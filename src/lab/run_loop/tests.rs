@@ -1,5 +1,6 @@
 //! The run loop on a fake stage.
 
+use super::super::pace;
 use super::super::plan::plan;
 use super::super::stop::Asked;
 use super::super::testing::experiment;
@@ -48,6 +49,11 @@ impl Fake {
 }
 
 impl Stage for Fake {
+    fn keep_pace(&mut self, pace: Pace, _stop: &Stop) {
+        let known = if pace.off(pace::CLIENT, 2e-5).is_some() { "known" } else { "unknown" };
+        note(&self.diary, format!("pace {known}"));
+    }
+
     async fn prepare(&mut self, step: &Step, conditions: &mut Conditions) -> Result<()> {
         note(&self.diary, format!("prepare {}", step.cell.scheme));
         if matches!(self.special, Some((0, Special::CannotPrepare))) {
@@ -192,7 +198,7 @@ async fn each_run_is_prepared_ingested_and_saved_before_the_next_and_restored_on
     assert!(played.error.is_none());
     assert!(played.records.iter().all(|record| record.is_valid() == (record.part != Part::WarmUp)));
     let kinds: Vec<&str> = diary.iter().map(|entry| entry.split(' ').next().unwrap()).collect();
-    assert_eq!(kinds.join(" "), ["prepare ingest hear save"; 7].join(" ") + " restore");
+    assert_eq!(kinds.join(" "), ["pace prepare ingest hear save"; 7].join(" ") + " restore");
     assert_eq!(saved(&diary), ["0", "1", "2", "3", "4", "5", "6"]);
 }
 
@@ -224,6 +230,13 @@ async fn a_run_on_a_processor_of_another_speed_is_repeated_once_and_both_are_kep
     assert!(diary.contains(&"hear 4, attempt 2: 1".to_owned()), "{diary:?}");
     let fourth: Vec<_> = played.records.iter().filter(|record| record.run == 4).collect();
     assert_eq!((fourth[0].is_valid(), fourth[1].is_valid(), fourth[1].attempt), (false, true, 2));
+}
+
+#[tokio::test]
+async fn a_stage_is_told_how_fast_the_processors_were_once_three_runs_tell() {
+    let (_, diary) = play_with(None).await;
+    let told: Vec<&str> = diary.iter().filter_map(|line| line.strip_prefix("pace ")).collect();
+    assert_eq!(told, [["unknown"; 3].as_slice(), &["known"; 4]].concat());
 }
 
 #[tokio::test]

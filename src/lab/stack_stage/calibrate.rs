@@ -1,5 +1,6 @@
 //! Setting the limits of a run and feeling what came of them: asked-for and measured stand side by side.
 
+use super::super::pace;
 use super::super::placement::Place;
 use super::StackStage;
 use crate::db;
@@ -10,12 +11,19 @@ use crate::wire::conditions::{Conditions, CpuCheck, Setting};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::spin::Spin;
 use anyhow::{Context, Result};
+use std::time::{Duration, Instant};
 
 /// How long a spin goes on, seconds: five periods of the kernel's CPU quota.
 const SPIN: f64 = 0.5;
 
 /// After a run only the speed is asked for.
 const SHORT_SPIN: f64 = 0.1;
+
+/// A machine that is shared is slower for seconds at a time: how long it is waited for, of each side …
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// … and how often its speed is looked at.
+const PAUSE: Duration = Duration::from_millis(400);
 
 /// Spins at most until the share is as it should be: what else runs on the machine can only take from one.
 const ATTEMPTS: u32 = 3;
@@ -34,34 +42,67 @@ impl StackStage {
         let before = self.throttled(&db).await?;
         let mut check = CpuCheck::default();
         for attempt in 0..ATTEMPTS {
-            let clients: Vec<_> = self.server().clients().take(threads).collect();
-            let better = taken(asked, attempt, &db::spin(&clients, SPIN).await?);
+            let better = taken(asked, attempt, &self.database_spins(SPIN, threads).await?);
             check = closer(check, better);
             if check.within_tolerance() {
                 break;
             }
         }
+        let again = async || self.database_spins(SHORT_SPIN, threads).await;
+        self.wait_for_pace(pace::DATABASE, &mut check, again).await?;
         self.read_back(&db, limits, before, check).await
     }
 
     /// Measures the limits of an ingester's container from within, while the ingester waits for its job.
     pub(super) async fn check_client(&self, waiting: &Waiting, limits: &Limits, place: &Place) -> Result<CpuCheck> {
-        let (seconds, threads) = (SPIN.to_string(), threads(limits.cpus, place).to_string());
-        let command = ["ingester", "spin", "--seconds", &seconds, "--threads", &threads];
+        let threads = threads(limits.cpus, place);
         let mut check = CpuCheck::default();
         for attempt in 0..ATTEMPTS {
-            let (code, out, err) = self.stack.exec(waiting.container(), &command).await?;
-            if code != 0 {
-                let message = format!("the client's CPUs cannot be measured: {}", err.trim());
-                return Err(Failure::new(Exit::Engine, message).into());
-            }
-            let spins: Vec<Spin> = serde_json::from_str(&out).context("read the client's spin")?;
+            let spins = self.client_spins(waiting, SPIN, threads).await?;
             check = closer(check, taken(limits.cpus, attempt, &spins));
             if check.within_tolerance() {
                 break;
             }
         }
+        let again = async || self.client_spins(waiting, SHORT_SPIN, threads).await;
+        self.wait_for_pace(pace::CLIENT, &mut check, again).await?;
         self.read_back(waiting.container(), limits.clone(), 0, check).await
+    }
+
+    /// Spins where the database's backends run.
+    async fn database_spins(&self, seconds: f64, threads: usize) -> Result<Vec<Spin>> {
+        let clients: Vec<_> = self.server().clients().take(threads).collect();
+        db::spin(&clients, seconds).await
+    }
+
+    /// Spins where an ingester waits for its job.
+    async fn client_spins(&self, waiting: &Waiting, seconds: f64, threads: usize) -> Result<Vec<Spin>> {
+        let (seconds, threads) = (seconds.to_string(), threads.to_string());
+        let command = ["ingester", "spin", "--seconds", &seconds, "--threads", &threads];
+        let (code, out, err) = self.stack.exec(waiting.container(), &command).await?;
+        if code != 0 {
+            let message = format!("the client's CPUs cannot be measured: {}", err.trim());
+            return Err(Failure::new(Exit::Engine, message).into());
+        }
+        serde_json::from_str(&out).context("read the client's spin")
+    }
+
+    /// Waits while a side's processors are faster or slower than in the runs before: a run that begins so doesn't count.
+    async fn wait_for_pace(
+        &self,
+        side: usize,
+        check: &mut CpuCheck,
+        again: impl AsyncFn() -> Result<Vec<Spin>>,
+    ) -> Result<()> {
+        let Some((pace, stop)) = &self.pace else { return Ok(()) };
+        let begun = Instant::now();
+        while pace.off(side, check.work).is_some() && begun.elapsed() < PATIENCE && !stop.is_asked() {
+            tokio::time::sleep(PAUSE).await;
+            let spins = again().await?;
+            check.work = Spin::quickest(&spins);
+            check.waited = begun.elapsed().as_secs_f64();
+        }
+        Ok(())
     }
 
     /// What the engine and the control group say, beside what was felt.

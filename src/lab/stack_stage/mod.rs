@@ -19,6 +19,7 @@ mod server;
 mod theory;
 mod tidy;
 
+use super::pace::Pace;
 use super::placement::{Cores, Places, SIBLINGS, places, places_apart};
 use super::plan::Step;
 use super::stage::Stage;
@@ -70,6 +71,8 @@ pub struct StackStage {
     conditions: Conditions,
     /// Set before the first run.
     series: Option<Series>,
+    /// How fast the processors were so far, and what ends waiting for that; none before the first run.
+    pace: Option<(Pace, Stop)>,
 }
 
 /// What the runs of one series share.
@@ -125,6 +128,7 @@ impl StackStage {
             client_cores,
             conditions: Conditions { engine, client_engine, ..Default::default() },
             series: None,
+            pace: None,
             stack,
         };
         // Only now: without the lock it could be another lab's work.
@@ -220,6 +224,10 @@ impl StackStage {
 }
 
 impl Stage for StackStage {
+    fn keep_pace(&mut self, pace: Pace, stop: &Stop) {
+        self.pace = Some((pace, stop.clone()));
+    }
+
     async fn prepare(&mut self, step: &Step, conditions: &mut Conditions) -> Result<()> {
         if self.outside.is_some() {
             return self.prepare_abroad(step, conditions).await;
