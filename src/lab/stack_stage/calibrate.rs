@@ -20,7 +20,7 @@ const SPIN: f64 = 0.5;
 const SHORT_SPIN: f64 = 0.1;
 
 /// A machine that is shared is slower for seconds at a time: how long it is waited for, of each side …
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// … and how often its speed is looked at.
 const PAUSE: Duration = Duration::from_millis(400);
