@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 load_settings
 need_engine
 image=ingest-lab-test:$INGEST_LAB_TAG
-docker image inspect "$image" >/dev/null 2>&1 || die "The image $image is missing: run \`make images-test\`."
+need_image "$image" images-test
 
 docker volume create --label "ingest-lab.stack=$INGEST_LAB_PROJECT" ingest-lab-target >/dev/null
 container=$(docker create --init --network host --label "ingest-lab.stack=$INGEST_LAB_PROJECT" \

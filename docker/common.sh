@@ -29,12 +29,12 @@ need_engine() {
   docker version >/dev/null 2>&1 || die "The container engine is not reachable at $(engine_address): start it, or set DOCKER_HOST."
 }
 
-# need_image NAME: ends with what to do where it is not here; a bundle's images have a tag of their own.
+# need_image NAME [VERB]: ends with the verb that builds it where it is not here; a bundle's images have a tag of their own.
 need_image() {
   local tag
   docker image inspect "$1" >/dev/null 2>&1 && return
   tag=$(docker image ls --format '{{.Tag}}' "${1%:*}" | grep -v '<none>' | head -n 1 || true)
-  die "The image $1 is missing: run \`make images\`${tag:+, or \`export INGEST_LAB_TAG=$tag\` for the images of that tag, which are here}."
+  die "The image $1 is missing: run \`make ${2:-images}\`${tag:+, or \`export INGEST_LAB_TAG=$tag\` for the images of that tag, which are here}."
 }
 
 # Options that make tar write files as the lab's user (10001), whatever their owner here: GNU tar, else bsdtar.

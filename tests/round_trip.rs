@@ -1,5 +1,6 @@
-//! A series on its way to a colleague: run, put into one file, verified, run again in a fresh clone, compared. Do the ratios of the
-//! schemes agree, and the verdicts? `make test-round-trips`; half an hour and more on a machine that does nothing else.
+//! A series on its way to a colleague: run, put into one file, verified, run again in a fresh clone, compared. Do the
+//! ratios of the schemes agree, and the verdicts? `make test-round-trips`; half an hour and more on a machine that does
+//! nothing else.
 //!
 //! Every series but the first is run from the file of the one before it: each of these steps is a try.
 //! INGEST_LAB_TRIPS says how many (three), INGEST_LAB_EXPERIMENT of which experiment (`quick`).
@@ -72,7 +73,8 @@ impl Drop for Checkout {
     }
 }
 
-/// What is wrong with a comparison: a ratio of schemes that does not agree or is not known well enough, a verdict that is not kept.
+/// What is wrong with a comparison: a ratio of schemes that does not agree or is not known well enough, a verdict that is
+/// not kept.
 fn wrong(compared: &Value) -> Vec<String> {
     let of = &compared["series"][0];
     let ratios = of["ratios"].as_array().unwrap().iter().filter(|one| one["ratio"]["factor"] == "scheme");

@@ -7,7 +7,7 @@
 
 mod stacks;
 
-use ingest_lab::analysis::{Bound, evidence, verdict};
+use ingest_lab::analysis::{Bound, Summary, evidence, verdict};
 use ingest_lab::model::cell::Cell;
 use ingest_lab::model::inject::Inject;
 use ingest_lab::model::limits::Cpus;
@@ -268,9 +268,7 @@ fn try_out(stack: &Stack, known: &Known) -> Option<String> {
     records.retain(RunRecord::is_valid);
     let of = |text: &str| {
         let cell: Cell = text.parse().unwrap();
-        let mut rates: Vec<f64> = records.iter().filter(|record| record.cell == cell).map(rate).collect();
-        rates.sort_by(f64::total_cmp);
-        f64::midpoint(rates[(rates.len() - 1) / 2], rates[rates.len() / 2])
+        Summary::of(records.iter().filter(|record| record.cell == cell).map(rate)).unwrap().median
     };
     let own = of(&known.cell);
     let relief = of(&known.relieved) / own;

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 load_settings
 need_engine
 image=ingest-lab-python:$INGEST_LAB_TAG
-docker image inspect "$image" >/dev/null 2>&1 || die "The image $image is missing: run \`make python\`."
+need_image "$image" python
 
 container=$(docker create --label "ingest-lab.stack=$INGEST_LAB_PROJECT" -e PEER_TEST_DBURL --workdir /lab/docker/python \
   --entrypoint /opt/peer/bin/python "$image" -m unittest discover -s tests -t .)

@@ -3,6 +3,7 @@
 use crate::wire::watched::Machine;
 use std::collections::HashMap;
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::FileExt;
 
 /// Client backends and the server's own processes, by what the kernel has on their account.
@@ -42,7 +43,7 @@ impl Processes {
             let before = known.as_ref().map_or(if begun { [0; 2] } else { times }, |one| one.times);
             self.totals[0] += times[0].saturating_sub(before[0]);
             self.totals[1] += times[1].saturating_sub(before[1]);
-            let stat = known.map_or_else(|| File::open(format!("/proc/{pid}/stat")).ok(), |one| one.stat);
+            let stat = known.map_or_else(|| open_stat(pid).ok(), |one| one.stat);
             now.insert(pid, Backend { times, stat });
         }
         self.backends = now;
@@ -67,7 +68,7 @@ impl Processes {
             let mut text = [0; BEGINNING];
             let length = match &backend.stat {
                 Some(file) => file.read_at(&mut text, 0),
-                None => File::open(format!("/proc/{pid}/stat")).and_then(|file| file.read_at(&mut text, 0)),
+                None => open_stat(*pid).and_then(|file| file.read_at(&mut text, 0)),
             };
             read.push((*pid, text, length));
         }
@@ -86,6 +87,10 @@ fn schedstat(pid: i32) -> Option<[u64; 2]> {
     let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
     let mut numbers = text.split_whitespace().map(str::parse);
     Some([numbers.next()?.ok()?, numbers.next()?.ok()?])
+}
+
+fn open_stat(pid: i32) -> io::Result<File> {
+    File::open(format!("/proc/{pid}/stat"))
 }
 
 /// R, S, D …: the third field of `stat`, after a name in parentheses that may hold any character.

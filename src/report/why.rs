@@ -210,7 +210,7 @@ fn processors(runs: &[&RunRecord]) -> Vec<Fact> {
     let waited: f64 = runs
         .iter()
         .flat_map(|run| run.conditions.clients().chain(&run.conditions.database))
-        .map(|check| check.waited)
+        .filter_map(|check| check.waited)
         .sum();
     if waited > 0.0 {
         facts.push(fact(

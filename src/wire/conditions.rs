@@ -123,13 +123,9 @@ pub struct CpuCheck {
     pub work: f64,
     /// The same after the run, where it could be measured.
     pub work_after: Option<f64>,
-    /// How long the lab waited for the processors to be as fast as in the runs before, seconds.
-    #[serde(default, skip_serializing_if = "is_none")]
-    pub waited: f64,
-}
-
-fn is_none(seconds: &f64) -> bool {
-    *seconds == 0.0
+    /// How long the lab waited for the processors to be as fast as in the runs before, seconds; none where they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited: Option<f64>,
 }
 
 fn is_first(host: &usize) -> bool {

@@ -40,32 +40,16 @@ impl StackStage {
             self.server_mut().spinners.push(another);
         }
         let before = self.throttled(&db).await?;
-        let mut check = CpuCheck::default();
-        for attempt in 0..ATTEMPTS {
-            let better = taken(asked, attempt, &self.database_spins(SPIN, threads).await?);
-            check = closer(check, better);
-            if check.within_tolerance() {
-                break;
-            }
-        }
-        let again = async || self.database_spins(SHORT_SPIN, threads).await;
-        self.wait_for_pace(pace::DATABASE, &mut check, again).await?;
+        let check =
+            self.felt(pace::DATABASE, asked, async |seconds| self.database_spins(seconds, threads).await).await?;
         self.read_back(&db, limits, before, check).await
     }
 
     /// Measures the limits of an ingester's container from within, while the ingester waits for its job.
     pub(super) async fn check_client(&self, waiting: &Waiting, limits: &Limits, place: &Place) -> Result<CpuCheck> {
         let threads = threads(limits.cpus, place);
-        let mut check = CpuCheck::default();
-        for attempt in 0..ATTEMPTS {
-            let spins = self.client_spins(waiting, SPIN, threads).await?;
-            check = closer(check, taken(limits.cpus, attempt, &spins));
-            if check.within_tolerance() {
-                break;
-            }
-        }
-        let again = async || self.client_spins(waiting, SHORT_SPIN, threads).await;
-        self.wait_for_pace(pace::CLIENT, &mut check, again).await?;
+        let spins = async |seconds| self.client_spins(waiting, seconds, threads).await;
+        let check = self.felt(pace::CLIENT, limits.cpus, spins).await?;
         self.read_back(waiting.container(), limits.clone(), 0, check).await
     }
 
@@ -87,22 +71,24 @@ impl StackStage {
         serde_json::from_str(&out).context("read the client's spin")
     }
 
-    /// Waits while a side's processors are faster or slower than in the runs before: a run that begins so doesn't count.
-    async fn wait_for_pace(
-        &self,
-        side: usize,
-        check: &mut CpuCheck,
-        again: impl AsyncFn() -> Result<Vec<Spin>>,
-    ) -> Result<()> {
-        let Some((pace, stop)) = &self.pace else { return Ok(()) };
+    /// What spins of so many seconds find on a side: its share, and its speed. Waits while its processors are faster or slower
+    /// than in the runs before: a run that begins so doesn't count.
+    async fn felt(&self, side: usize, asked: Cpus, spins: impl AsyncFn(f64) -> Result<Vec<Spin>>) -> Result<CpuCheck> {
+        let mut check = CpuCheck::default();
+        for attempt in 0..ATTEMPTS {
+            check = closer(check, taken(asked, attempt, &spins(SPIN).await?));
+            if check.within_tolerance() {
+                break;
+            }
+        }
+        let Some((pace, stop)) = &self.pace else { return Ok(check) };
         let begun = Instant::now();
         while pace.off(side, check.work).is_some() && begun.elapsed() < PATIENCE && !stop.is_asked() {
             tokio::time::sleep(PAUSE).await;
-            let spins = again().await?;
-            check.work = Spin::quickest(&spins);
-            check.waited = begun.elapsed().as_secs_f64();
+            check.work = Spin::quickest(&spins(SHORT_SPIN).await?);
+            check.waited = Some(begun.elapsed().as_secs_f64());
         }
-        Ok(())
+        Ok(check)
     }
 
     /// What the engine and the control group say, beside what was felt.
@@ -140,7 +126,7 @@ impl StackStage {
     /// After a run: the database's processors once more against drift, then its limits are lifted, so that
     /// comparing the rows doesn't crawl.
     pub(super) async fn after(&self, conditions: &mut Conditions) -> Result<()> {
-        let spins = db::spin(&[&self.server().control], SHORT_SPIN).await?;
+        let spins = self.database_spins(SHORT_SPIN, 1).await?;
         if let Some(check) = &mut conditions.database {
             check.work_after = spins.first().map(|spin| spin.work);
         }
