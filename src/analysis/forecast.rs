@@ -8,6 +8,7 @@
 //! ```
 //! A cell's own figures enter only as of the cells measured before; nothing is fitted to what is forecast.
 
+use self::crowd::{CLIENT, Crowding, DATABASE, Queue};
 use super::cells::{CellRuns, cells};
 use super::demand::Demand;
 use super::evidence::shares_processors;
@@ -15,6 +16,7 @@ use super::queueing::{Station, delay_for, throughput};
 use super::student::two_sided;
 use super::summary::Summary;
 use crate::model::cell::{Cell, DIRECT};
+use crate::model::quantity::Delay;
 use crate::model::{Factor, Part, Phase, Placement, Scheme, Workload};
 use crate::wire::forecast::Forecast;
 use crate::wire::record::RunRecord;
@@ -150,10 +152,19 @@ impl<'a> Known<'a> {
         self.demand.trips * self.demand.rtt
     }
 
+    /// Client CPU time a row without what is put in.
+    fn client_itself(&self) -> f64 {
+        (self.demand.client - seconds(self.cell.inject.spin)).max(0.0)
+    }
+
     /// Connections that are not on the way, on average (Little's law): as many as crowd the database.
     fn present(&self) -> f64 {
         (workers(self.cell) - self.rate * self.on_the_way()).max(0.5)
     }
+}
+
+fn seconds(delay: Delay) -> f64 {
+    delay.nanos() as f64 / 1e9
 }
 
 /// Requests that can be under way at once.
@@ -242,7 +253,8 @@ impl<'a> Target<'a> {
 /// From every cell that sends rows alike, the nearer the more.
 fn by_network(target: &Target<'_>, known: &[Known<'_>]) -> Option<f64> {
     let alike: Vec<&Known<'_>> = known.iter().filter(|one| target.sends_like(one)).collect();
-    let (crowding, queue) = (Crowding::of(&alike), Queue::of(&alike));
+    let crowding = Crowding::of(DATABASE, alike.iter().copied(), |one| one.demand.database);
+    let queue = Queue::of(&alike);
     let (mut sum, mut weights) = (0.0, 0.0);
     for one in &alike {
         let weight = (-2.0 * target.apart(one)).exp();
@@ -259,16 +271,18 @@ fn from_one(target: &Target<'_>, one: &Known<'_>, alike: &[&Known<'_>], crowding
         .filter(|other| other.cell.scheme == target.cell.scheme)
         .min_by(|a, b| target.apart(a).total_cmp(&target.apart(b)))
         .unwrap_or(&one);
-    let nanos = |delay: crate::model::quantity::Delay| delay.nanos() as f64 / 1e9;
     let (inject, known) = (target.cell.inject, one.cell.inject);
-    let client = (of_scheme.demand.client - nanos(of_scheme.cell.inject.spin) + nanos(inject.spin)).max(0.0);
-    let asleep = (nanos(inject.sleep) - nanos(known.sleep)) / one.rows;
+    let same_scheme = alike.iter().copied().filter(|other| other.cell.scheme == of_scheme.cell.scheme);
+    let of_client = Crowding::of(CLIENT, same_scheme, |one| one.client_itself());
+    let asleep = (seconds(inject.sleep) - seconds(known.sleep)) / one.rows;
     let way = one.demand.trips * target.rtt;
     let mut present = workers(target.cell);
     let mut rate = one.rate;
     // How crowded the database is decides what a row costs it, and that how crowded it is.
     for _ in 0..20 {
-        let database = one.demand.database * crowding.at(present) / crowding.at(one.present());
+        let database = one.demand.database * crowding.between(present, one.present());
+        let itself = of_scheme.client_itself() * of_client.between(present, of_scheme.present());
+        let client = itself + seconds(inject.spin);
         let (stations, fixed) = network(target.cell, target.processors, client, database);
         let left = one.left * queue.at(present) / queue.at(one.present());
         let delay = (fixed + left + asleep + way).max(0.0);
@@ -276,7 +290,7 @@ fn from_one(target: &Target<'_>, one: &Known<'_>, alike: &[&Known<'_>], crowding
         let now = (workers(target.cell) - rate * way).max(0.5);
         present = (present * now).sqrt();
     }
-    let reader = if inject.read.is_zero() { f64::INFINITY } else { one.rows / nanos(inject.read) };
+    let reader = if inject.read.is_zero() { f64::INFINITY } else { one.rows / seconds(inject.read) };
     rate.min(reader)
 }
 
@@ -301,62 +315,6 @@ fn network(cell: &Cell, processors: Processors, client: f64, database: f64) -> (
     (parts.into_iter().map(|(station, _)| station).collect(), delay)
 }
 
-/// The database's CPU time a row by how many connections crowd it: between measured points along the logarithm of the
-/// crowd, beyond them even. It is no constant: group commit makes it fall, contention makes it rise.
-struct Crowding(Vec<(f64, f64)>);
-
-impl Crowding {
-    fn of(known: &[&Known<'_>]) -> Self {
-        let mut points: Vec<(f64, f64)> = known.iter().map(|one| (one.present().ln(), one.demand.database)).collect();
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Self(points)
-    }
-
-    fn at(&self, present: f64) -> f64 {
-        let (x, points) = (present.ln(), &self.0);
-        let Some(after) = points.iter().position(|(at, _)| *at >= x) else {
-            return points.last().map_or(1.0, |(_, demand)| *demand);
-        };
-        let Some((from, low)) = after.checked_sub(1).map(|before| points[before]) else { return points[0].1 };
-        let (to, high) = points[after];
-        low + (high - low) * (x - from) / (to - from).max(1e-9)
-    }
-}
-
-/// What a connection waits for besides processors and the way (a commit's turn at the disk, locks) by how many wait
-/// beside it: `alone + each of them`, of which only the proportion of the two matters.
-struct Queue {
-    /// As many connections as waiting alone is worth.
-    alone: f64,
-}
-
-impl Queue {
-    /// Tried, and what is believed before two cells tell.
-    const TRIED: [f64; 8] = [0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 200.0];
-    const BELIEVED: f64 = 5.0;
-
-    /// How far (log) the proportion may be from what is believed as easily as one cell from its place in the queue.
-    const DOUBT: f64 = 4.0;
-
-    /// The proportion with which what is left of the measured cells' time scatters least.
-    fn of(known: &[&Known<'_>]) -> Self {
-        let points: Vec<(f64, f64)> =
-            known.iter().filter(|one| one.left > 0.0).map(|one| (one.present(), one.left.ln())).collect();
-        let off = |alone: f64| {
-            let logs = points.iter().map(|(present, left)| left - (present + alone).ln());
-            let mean = logs.clone().sum::<f64>() / points.len().max(1) as f64;
-            let scatter: f64 = logs.map(|log| (log - mean).powi(2)).sum();
-            scatter + ((alone / Self::BELIEVED).ln() / Self::DOUBT).powi(2)
-        };
-        let best = Self::TRIED.into_iter().min_by(|one, other| off(*one).total_cmp(&off(*other)));
-        Self { alone: best.unwrap_or(Self::BELIEVED) }
-    }
-
-    fn at(&self, present: f64) -> f64 {
-        present + self.alone
-    }
-}
-
 /// Where a pair of measured cells shows what changing a factor does, and another cell differs from the target in that
 /// factor only: what it does there, it does here.
 fn by_analogy(target: &Target<'_>, known: &[Known<'_>]) -> Option<f64> {
@@ -373,5 +331,6 @@ fn by_analogy(target: &Target<'_>, known: &[Known<'_>]) -> Option<f64> {
     Summary::of(logs).map(|summary| summary.median.exp())
 }
 
+mod crowd;
 #[cfg(test)]
 mod tests;
