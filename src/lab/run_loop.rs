@@ -68,6 +68,14 @@ pub struct Player<'a, S, K> {
     pub links: &'a Profiles,
 }
 
+/// Attempts at a run whose ground goes from under it: what broke twice will break again.
+const ATTEMPTS_LOST: u32 = 2;
+
+/// Attempts at a run of which only the processors were off: a comparison wants six whole blocks, and one run that is missing
+/// in one of them takes it away. With a run in three off, two attempts leave a pair of cells all of its six blocks in one
+/// series of four, four attempts in six of seven.
+const ATTEMPTS_LOUD: u32 = 4;
+
 /// What came of one attempt at a run.
 struct Tried {
     record: RunRecord,
@@ -137,19 +145,23 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
         }
     }
 
-    /// One step: once, or twice where only the processor's speed was off, or the ground went from under it.
+    /// One step: once, and again where only the processors were off, or the ground went from under it.
     async fn run(&mut self, step: &Step, records: &mut Vec<RunRecord>) -> Result<()> {
         let earlier = records.iter().filter(|record| record.run == step.run).count() as u32;
         for attempt in earlier + 1.. {
             let Tried { record, over, lost } = self.attempt(step, attempt, records).await?;
             self.keep.keep(&record)?;
             self.progress.ended(&record);
-            let again = lost || only_processors(&record.invalid);
+            let attempts = match (lost, only_processors(&record.invalid)) {
+                (true, _) => ATTEMPTS_LOST,
+                (false, true) => ATTEMPTS_LOUD,
+                (false, false) => 1,
+            };
             records.push(record);
             if let Some(error) = over {
                 return Err(error);
             }
-            if !again || attempt > earlier + 1 || self.stop.is_asked() {
+            if attempt - earlier >= attempts || self.stop.is_asked() {
                 break;
             }
         }
