@@ -48,7 +48,7 @@ clean: ## Free this project's images and volumes; results stay
 	@docker/stack.sh clean
 
 ##@ For developers
-.PHONY: test fmt lint unit fuzz soak bench test-crashes test-e2e test-verdict test-noise test-compare test-round-trips test-forecasts test-hosts test-link test-netem build images-test
+.PHONY: test fmt lint unit fuzz soak bench test-crashes test-e2e test-verdict test-noise test-round-trips test-forecasts test-hosts test-link test-netem build images-test
 test: ## Everything CI runs: format, lints, docs, the stack end to end, all tests
 	@$(MAKE) --no-print-directory -j2 images-test checks
 	docker/python/check.sh
@@ -86,10 +86,8 @@ test-crashes: images ## 200 crashes of ingester, database and link, under every 
 test-verdict: images ## Cells whose bound is known: are they named? (an hour and more; wants a quiet machine)
 	tests/slow-sync/build.sh
 	cargo test --locked --test verdict -- --ignored --nocapture --test-threads=1
-test-noise: images ## Are differences found that are there, and only those? (half an hour and more; wants a quiet machine)
+test-noise: images ## Are differences found that are there, within series and between them, and only those? (an hour and more; wants a quiet machine)
 	cargo test --locked --test noise -- --ignored --nocapture --test-threads=1
-test-compare: images ## Do pairs of series differ only where something was planted? (two hours; wants a quiet machine)
-	cargo test --locked --test compare -- --ignored --nocapture --test-threads=1
 test-round-trips: images ## Does a series run again from its bundle in a fresh clone say the same? (half an hour and more; wants a quiet machine)
 	cargo test --locked --test round_trip -- --ignored --nocapture --test-threads=1
 test-forecasts: images ## How good are forecasts over the experiments here? (half an hour; wants a quiet machine)

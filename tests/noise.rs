@@ -1,16 +1,24 @@
-//! Series of cells that are the same but for their name, and one that is a tenth slower: how often does the report see a
-//! difference that isn't there, and how often the one that is? `make test-noise`; half an hour and more.
+//! Series of cells that are the same but for their name, and of one that is a tenth slower. Does the report see a difference
+//! that isn't there, does it see the one that is? And `lab compare`, which gets the series in pairs: does it, and does its
+//! gate fail on it? `make test-noise`; an hour and more.
 //!
-//! INGEST_LAB_SERIES says how many series (twenty).
+//! One after the other the series are pairs without a difference. For the planted slowdown the second series of a pair is
+//! copied, and its slower cell takes the place of the one that it is slower than.
+//! INGEST_LAB_SERIES says how many pairs (twenty), INGEST_LAB_BLOCKS how many blocks a series has (six).
 #![allow(clippy::unwrap_used)] // in a test, a panic with its line is the message
 
 mod stacks;
 
 use ingest_lab::analysis::{Analysis, Finding, Means};
-use ingest_lab::model::Phase;
 use ingest_lab::model::cell::Cell;
+use ingest_lab::model::{Part, Phase};
+use ingest_lab::series::Folder;
 use ingest_lab::wire::record::RunRecord;
+use serde_json::Value;
 use stacks::{Played, Stack};
+
+/// It runs twice a block: what is noise is told by a cell that nothing is planted in.
+const BESIDE: &str = "async row auto pool 4 placement pinned inject spin=300us";
 
 /// A client whose one processor is busy, most of it with work put in: what is added to that is added to a row's time.
 const BASE: &str = "threads row auto pool 4 placement pinned inject spin=300us";
@@ -18,46 +26,152 @@ const BASE: &str = "threads row auto pool 4 placement pinned inject spin=300us";
 /// The same for all that can be measured: fifty nanoseconds more a row.
 const SAME: &str = "threads row auto pool 4 placement pinned inject spin=300.05us";
 
-/// Runs cells in so many blocks; every run.
-fn run(stack: &Stack, cells: &[&str], blocks: usize, seed: usize) -> Vec<RunRecord> {
-    let series = stack.play("noise", cells, Played { blocks, seed, seconds: 1.5, records: 100 });
-    stack.runs(&series)
+/// The exit code of a gate that found a slowdown.
+const SLOWER: i32 = 10;
+
+fn number(name: &str, usual: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
-/// A cell that takes a tenth longer a row than the first, by what a row costs the client here.
+/// Runs cells in so many blocks; the series' name.
+fn run(stack: &Stack, cells: &[&str], blocks: usize, seed: usize) -> String {
+    stack.play("noise", cells, Played { blocks, seed, seconds: 1.5, records: 100 })
+}
+
+/// A cell that takes a tenth longer a row than the base, by what a row costs the client here.
 fn slower(stack: &Stack) -> String {
-    let records = run(stack, &[BASE], 1, 1);
+    let series = run(stack, &[BASE], 1, 1);
+    let records = stack.runs(&series);
     let data = records.last().unwrap().result().unwrap().phase(Phase::Data).unwrap();
     let a_row = data.cpu.total() / data.rows as f64 * 1e6;
     eprintln!("a row costs the client {a_row:.0} µs of CPU");
     format!("threads row auto pool 4 placement pinned inject spin={:.2}us", 300.0 + a_row / 9.0)
 }
 
+/// What a series' own report says.
+struct Reported {
+    text: String,
+    /// It tells two cells apart that are the same.
+    false_alarm: bool,
+    /// It finds the slower one slower.
+    found: bool,
+}
+
+fn reported(records: &[RunRecord], same: &Cell, slower: &Cell) -> Reported {
+    let analysis = Analysis::of(records);
+    let of = |cell: &Cell| {
+        let compared = analysis.comparisons.iter().find(|one| one.other == cell).unwrap();
+        match compared.finding {
+            Finding::Measured { ratio, means, .. } => (ratio.to_string(), Some(means)),
+            Finding::TooFew { pairs, .. } => (format!("{pairs} pairs only"), None),
+        }
+    };
+    let ((same, alike), (less, means)) = (of(same), of(slower));
+    let floor = analysis.noise.map_or(f64::NAN, |noise| noise.floor);
+    Reported {
+        text: format!("floor {floor:.3}; same {same} {alike:?}; a tenth slower {less} {means:?}"),
+        false_alarm: matches!(alike, Some(Means::Slower | Means::Faster)),
+        found: means == Some(Means::Slower),
+    }
+}
+
+/// A series once more, as if its base had been the slower cell.
+fn planted(stack: &Stack, series: &str, slower: &Cell) -> String {
+    let results = stack.folder.path().join("results");
+    let folder = Folder::open(&results, series).unwrap();
+    let copy = Folder::create(&results, "planted", "2000-01-01").unwrap();
+    copy.save_experiment(&folder.experiment().unwrap()).unwrap();
+    copy.save_setup(&folder.setup().unwrap()).unwrap();
+    let base: Cell = BASE.parse().unwrap();
+    for mut record in folder.runs().unwrap().into_iter().filter(|record| record.cell != base) {
+        if record.cell == *slower {
+            record.cell = base.clone();
+        }
+        copy.save(&record).unwrap();
+    }
+    copy.name().to_owned()
+}
+
+/// What `lab compare --gate` says of two series.
+struct Compared {
+    text: String,
+    /// The base's rate in the second as a multiple of the first's.
+    ratio: f64,
+    /// Anything differs.
+    differs: bool,
+    /// The gate fails because something is slower.
+    fails: bool,
+}
+
+fn compared(stack: &Stack, base: &str, other: &str) -> Compared {
+    let done = stack.lab(&["compare", base, other, "--json", "--partial", "--gate"]).output().unwrap();
+    let value = serde_json::from_slice(&done.stdout);
+    let value: Value = value.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&done.stderr)));
+    let (of, code) = (&value["series"][0], done.status.code().unwrap());
+    let cell: Cell = BASE.parse().unwrap();
+    let is_it = |one: &&Value| serde_json::from_value::<Cell>(one["cell"].clone()).unwrap() == cell;
+    let found = of["cells"].as_array().unwrap().iter().find(is_it).unwrap();
+    let ratio = found["rate"]["measured"]["ratio"]["ratio"].as_f64().unwrap_or(f64::NAN);
+    let differs = of["differs"].as_bool().unwrap();
+    let text = format!("{} {ratio:.3}, any difference {differs}, exit {code}", found["means"].as_str().unwrap());
+    Compared { text, ratio, differs, fails: code == SLOWER }
+}
+
+/// How often something was so.
+struct Count(usize);
+
+impl Count {
+    fn add(&mut self, is: bool) {
+        self.0 += usize::from(is);
+    }
+
+    /// At most one in twenty.
+    fn is_rare(&self, of: usize) -> bool {
+        self.0 * 20 <= of
+    }
+
+    /// Eighteen in twenty, or more.
+    fn is_usual(&self, of: usize) -> bool {
+        self.0 * 20 >= of * 18
+    }
+}
+
 #[test]
-#[ignore = "half an hour: make test-noise"]
+#[ignore = "an hour: make test-noise"]
 fn differences_that_are_there_are_found_and_others_are_not() {
-    let series = std::env::var("INGEST_LAB_SERIES").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
+    let (pairs, blocks) = (number("INGEST_LAB_SERIES", 20), number("INGEST_LAB_BLOCKS", 6));
     let stack = Stack::up();
     let slower = slower(&stack);
-    let [same, planted]: [Cell; 2] = [SAME, slower.as_str()].map(|text| text.parse().unwrap());
-    let (mut false_alarms, mut found) = (0, 0);
-    for number in 1..=series {
-        let records = run(&stack, &[BASE, SAME, &slower], 6, number);
-        let valid = records.iter().filter(|record| record.is_valid()).count();
-        let analysis = Analysis::of(&records);
-        let of = |cell: &Cell| {
-            analysis.comparisons.iter().find(|one| one.other == cell).map(|one| match one.finding {
-                Finding::Measured { ratio, means, .. } => (ratio.to_string(), Some(means)),
-                Finding::TooFew { pairs, .. } => (format!("{pairs} pairs only"), None),
-            })
-        };
-        let (alike, less) = (of(&same).unwrap(), of(&planted).unwrap());
-        let noise = analysis.noise.map_or(0.0, |noise| noise.floor);
-        eprintln!("series {number}: {valid} valid runs, floor {noise:.3}; same {alike:?}; a tenth slower {less:?}");
-        false_alarms += usize::from(matches!(alike.1, Some(Means::Slower | Means::Faster)));
-        found += usize::from(less.1 == Some(Means::Slower));
+    let [same, slow]: [Cell; 2] = [SAME, slower.as_str()].map(|text| text.parse().unwrap());
+    let cells = [BESIDE, BASE, SAME, &slower];
+    let mut before = run(&stack, &cells, blocks, 1);
+    let [mut alarms, mut found, mut differ, mut fail_alike, mut differ_less, mut fail_less] = [const { Count(0) }; 6];
+    let mut apart = Vec::new();
+    for pair in 1..=pairs {
+        let series = run(&stack, &cells, blocks, pair + 1);
+        let records = stack.runs(&series);
+        let valid = records.iter().filter(|run| run.part != Part::WarmUp && run.is_valid()).count();
+        let own = reported(&records, &same, &slow);
+        let alike = compared(&stack, &before, &series);
+        let less = compared(&stack, &before, &planted(&stack, &series, &slow));
+        eprintln!("series {pair}: {valid} valid runs; {}", own.text);
+        eprintln!("    with the one before: {}; a tenth planted: {}", alike.text, less.text);
+        alarms.add(own.false_alarm);
+        found.add(own.found);
+        differ.add(alike.differs);
+        fail_alike.add(alike.fails);
+        differ_less.add(less.differs);
+        fail_less.add(less.fails);
+        apart.extend(Some(alike.ratio.ln()).filter(|log| log.is_finite()));
+        before = series;
     }
-    eprintln!("{series} series: {false_alarms} report a difference that isn't there, {found} the one that is");
-    assert!(false_alarms * 20 <= series, "{false_alarms} false alarms in {series} series");
-    assert!(found * 20 >= series * 18, "found in {found} of {series}");
+    let spread = (apart.iter().map(|log: &f64| log * log).sum::<f64>() / apart.len().max(1) as f64).sqrt();
+    eprintln!("{pairs} series: {} report a difference that isn't there, {} the one that is", alarms.0, found.0);
+    eprintln!("{pairs} pairs: {} differ, the gate fails on {}", differ.0, fail_alike.0);
+    eprintln!("{pairs} with a tenth planted: {} differ, the gate fails on {}", differ_less.0, fail_less.0);
+    eprintln!("a cell's rates lie {:.1} % apart from series to series (root mean square)", spread * 100.0);
+    let rare = [&alarms, &differ, &fail_alike].iter().all(|count| count.is_rare(pairs));
+    let usual = [&found, &differ_less, &fail_less].iter().all(|count| count.is_usual(pairs));
+    assert!(rare, "false alarms: more than one in twenty");
+    assert!(usual, "a tenth: found in fewer than eighteen of twenty");
 }

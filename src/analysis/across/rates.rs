@@ -9,7 +9,7 @@ use crate::analysis::{CellRuns, LEAST_PAIRS};
 
 /// What two series of one setup on one machine lie apart besides what their runs scatter by: a standard deviation of
 /// their log rates' difference. No scatter within a series shows it, and two series have but one such difference: it is
-/// a figure of experience (`tests/compare.rs` prints that of a machine), so nothing below it is ever called a change.
+/// a figure of experience (`tests/noise.rs` prints that of a machine), so nothing below it is ever called a change.
 const SHIFT: f64 = 0.02;
 
 /// At most so many times what single runs scatter by: cells that wait for a link don't follow the machine's moods.
