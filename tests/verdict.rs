@@ -168,6 +168,17 @@ fn classes(scheme: &str, first: bool, draw: &mut Draw) -> Vec<Known> {
             others: vec![format!("async-single row auto pool 15 synchronous-commit off inject spin={spin}us")],
             ..known("one client thread", &[Bound::ClientThread], "", "", &[], 10.0)
         });
+    } else {
+        let spin = draw.between(500.0, 700.0).round();
+        let python =
+            |scheme: &str, but: &str| format!("{scheme} row auto pool 4 protocol simple{but} inject spin={spin}us");
+        // Python's threads may use two processors and run one at a time; its processes don't.
+        all.push(Known {
+            cell: python("py-threads", ""),
+            relieved: python("py-processes", ""),
+            others: vec![python("py-threads", " synchronous-commit off")],
+            ..known("interpreter's lock", &[Bound::ClientThread], "", "", &[], 10.0)
+        });
     }
     all
 }

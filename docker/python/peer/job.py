@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from peer import SCHEMA
+from peer import SCHEMA, spin
 from peer.failure import Exit, Failure, not_supported
 
 WORKLOADS = ("census", "lookup")
@@ -79,16 +79,23 @@ class Job:
     retry: bool
 
     def public(self) -> dict[str, Any]:
-        """As a result carries it: without user, password and query, without what it refuses, and without `tls` where it is
-        none."""
+        """As a result carries it: without user, password and query, without what it refuses, and without `tls` and `inject`
+        where they are none."""
         fields = asdict(self)
         fields["dburl"] = place(self.dburl)
         fields["phases"] = list(self.phases)
-        for name in ("inject", "progress", "resume", "retry"):
+        for name in ("progress", "resume", "retry"):
             del fields[name]
+        if self.inject == "none":
+            del fields["inject"]
         if self.tls is None:
             del fields["tls"]
         return fields
+
+    @property
+    def spin(self) -> float:
+        """Processor time to use before each row is sent, seconds."""
+        return spin.seconds(self.inject) or 0.0
 
     @property
     def waits_a_line(self) -> bool:
@@ -167,8 +174,8 @@ def _check(job: Job) -> None:
         raise _wrong(f"seconds is {job.seconds}: it must be above 0 and at most 86400 (a day)")
     if job.child:
         raise _wrong("child is true: only the ingester's own children are told so")
-    if job.inject != "none":
-        raise not_supported("this program puts nothing in on purpose: ask for inject none")
+    if spin.seconds(job.inject) is None:
+        raise not_supported("this program can put in processor time alone: ask for inject none, or spin=20us")
     for name in ("progress", "resume", "retry"):
         if getattr(job, name):
             raise not_supported(f"this program keeps no progress, so it cannot pick up what broke off: ask without {name}")
@@ -178,6 +185,8 @@ def _check(job: Job) -> None:
 
 def _check_lookup(job: Job) -> None:
     """A lookup writes nothing and reads no file."""
+    if job.inject != "none":
+        raise not_supported("this program puts nothing into a lookup: ask for inject none")
     if job.phases != ("data",):
         raise _wrong("a lookup has no geographic records: give it the phase data alone")
     if job.commit != "auto":

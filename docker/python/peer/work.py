@@ -12,11 +12,11 @@ A session is one connection behind a driver. It offers
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from typing import Any
 
-from peer import errors
+from peer import errors, spin
 from peer.census.geo import Geo
 from peer.census.line import Line
 from peer.context import Context, Live
@@ -51,6 +51,7 @@ class Bench:
     ) -> None:
         self.job, self.session, self.live, self.log, self.acks = job, session, live, log, acks
         self.stopped = stopped
+        self.spin = job.spin
 
     def phase(self, phase: str, take: Callable[[int], list[Any] | None]) -> None:
         """Takes records until there are no more."""
@@ -80,6 +81,11 @@ class Bench:
         for line, keys in lines:
             self.acks.line(line.logrecno, keys, line.text)
 
+    def to_send(self, geo: int, keys: list[int], line: Line) -> Iterator[tuple[int, int, Any]]:
+        """A line's rows. How many are not handed out yet can be asked of the iterator."""
+        rows = iter(list(zip(repeat(geo), keys, line.values)))
+        return spin.Spun(rows, self.spin) if self.spin else rows
+
     def lines(self, records: list[Line]) -> None:
         """`row` and `executemany`: one line, with a transaction around it or one a row."""
         [line] = records
@@ -87,7 +93,7 @@ class Bench:
         places, keys = self.session.find(line, record)
         geo = errors.geo_id(places, line)
         errors.check_keys(keys, line)
-        rows = iter(list(zip(repeat(geo), keys, line.values)))
+        rows = self.to_send(geo, keys, line)
         if not record:
             self.live.begin(rows, len(keys))
         self.session.rows(rows, record)
@@ -103,7 +109,7 @@ class Bench:
             places, keys = self.session.find(line, False)
             geo = errors.geo_id(places, line)
             errors.check_keys(keys, line)
-            self.session.rows(iter(list(zip(repeat(geo), keys, line.values))), False)
+            self.session.rows(self.to_send(geo, keys, line), False)
             held.append((line, keys))
         self.session.commit()
         self.done(held)
@@ -123,6 +129,8 @@ class Bench:
         for line, (places, keys) in zip(records, found):
             geo = errors.geo_id(places, line)
             errors.check_keys(keys, line)
+            if self.spin:
+                spin.burn(self.spin * len(keys))
             pieces.append((geo, keys, line.values))
             held.append((line, keys))
         return pieces, held

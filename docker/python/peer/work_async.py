@@ -3,7 +3,6 @@ coroutines here."""
 
 import time
 from collections.abc import Awaitable, Callable
-from itertools import repeat
 from typing import Any
 
 from peer import errors
@@ -56,7 +55,7 @@ class AsyncBench(Bench):
         places, keys = await self.session.find(line, record)
         geo = errors.geo_id(places, line)
         errors.check_keys(keys, line)
-        rows = iter(list(zip(repeat(geo), keys, line.values)))
+        rows = self.to_send(geo, keys, line)
         if not record:
             self.live.begin(rows, len(keys))
         await self.session.rows(rows, record)
@@ -72,7 +71,7 @@ class AsyncBench(Bench):
             places, keys = await self.session.find(line, False)
             geo = errors.geo_id(places, line)
             errors.check_keys(keys, line)
-            await self.session.rows(iter(list(zip(repeat(geo), keys, line.values))), False)
+            await self.session.rows(self.to_send(geo, keys, line), False)
             held.append((line, keys))
         await self.session.commit()
         self.done(held)

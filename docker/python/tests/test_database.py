@@ -193,6 +193,21 @@ class Whole(Case):
                 found = database.found()
                 self.assertEqual(last["result"]["acknowledged"]["items"], found["items"])
 
+    def test_work_that_is_put_in_is_done_for_each_row(self) -> None:
+        for scheme, statement in itertools.product(NAMES, ("row", "executemany", "unnest")):
+            with self.subTest(scheme=scheme, statement=statement):
+                database.empty()
+                how = {"statement": statement, "commit": "record", "limit_lines": 10, "inject": "spin=300us"}
+                code, last = self.run_job(self.document(scheme, **how))
+                if code == 3:
+                    continue
+                self.assertEqual(code, 0, last)
+                self.assert_verified(last["result"])
+                data = last["result"]["phases"][1]
+                used = data["cpu"]["user"] + data["cpu"]["system"]
+                self.assertGreater(used, 300e-6 * data["rows"])
+                self.assertEqual(last["result"]["job"]["inject"], "spin=300us")
+
     def test_errors_end_with_their_code(self) -> None:
         for scheme in NAMES:
             with self.subTest(scheme=scheme):

@@ -32,7 +32,8 @@ class Jobs(unittest.TestCase):
         self.assertIn("nonsense", self.refused(text(nonsense=1)))
         self.assertIn("schema 2", self.refused(text(schema=2)))
         self.assertIn("child", self.refused(text(child=True)))
-        self.assertIn("inject", self.refused(text(inject="spin=20us"), 3))
+        for inject in ("sleep=5ms", "spin=20us,read=2ms", "spin=20", "spin=x"):
+            self.assertIn("inject none, or spin", self.refused(text(inject=inject), 3))
         for name in ("progress", "resume", "retry"):
             self.assertIn(f"without {name}", self.refused(text(**{name: True}), 3))
         self.assertIn("JSON", self.refused("{"))
@@ -52,6 +53,7 @@ class Jobs(unittest.TestCase):
         public = job().public()
         self.assertEqual(public["dburl"], "postgresql://db:5432/ingest")
         self.assertNotIn("inject", public)
+        self.assertEqual(job(inject="spin=20us").public()["inject"], "spin=20us")
         self.assertNotIn("tls", public)
         self.assertEqual(job(tls="a certificate").public()["tls"], "a certificate")
         for url in ("postgresql://me:s/?ecret@db/x", "postgresql://db/x?password=a@ecret", "host=db password=secret"):
