@@ -146,6 +146,16 @@ impl Command {
         }
     }
 
+    /// Runs it, for the first two columns of its rows.
+    pub async fn pairs(&self, client: &Client, values: &[Value<'_>]) -> Result<Vec<(i32, i32)>, Error> {
+        let pairs = |rows: Vec<Row>| rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        match self {
+            Self::Prepared(statement) => Ok(pairs(client.query(statement, &plain(values)).await?)),
+            Self::Unnamed(sql) => Ok(pairs(client.query_typed(sql, &typed(values)).await?)),
+            Self::Simple(sql) => Ok(pairs_of_texts(&client.simple_query(&filled_in(sql, values)).await?)),
+        }
+    }
+
     /// Runs it, for its rows.
     pub async fn rows(&self, client: &Client, values: &[Value<'_>]) -> Result<Vec<Row>, Error> {
         match self {
@@ -188,13 +198,20 @@ fn firsts(rows: &[Row]) -> Vec<i32> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-/// What isn't a number is left out: whoever asked for ids counts them.
-fn first_texts(messages: &[SimpleQueryMessage]) -> Vec<i32> {
-    let first = |message: &SimpleQueryMessage| match message {
-        SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+/// A column of a row that came as text. What isn't a number is left out: whoever asked for ids counts them.
+fn number(message: &SimpleQueryMessage, column: usize) -> Option<i32> {
+    match message {
+        SimpleQueryMessage::Row(row) => row.get(column)?.parse().ok(),
         _ => None,
-    };
-    messages.iter().filter_map(first).collect()
+    }
+}
+
+fn first_texts(messages: &[SimpleQueryMessage]) -> Vec<i32> {
+    messages.iter().filter_map(|message| number(message, 0)).collect()
+}
+
+fn pairs_of_texts(messages: &[SimpleQueryMessage]) -> Vec<(i32, i32)> {
+    messages.iter().filter_map(|message| Some((number(message, 0)?, number(message, 1)?))).collect()
 }
 
 /// The text with each `$n` replaced by its value.

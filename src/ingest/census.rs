@@ -12,6 +12,9 @@ use crate::model::{Protocol, Statement};
 
 /// Finds the place a line belongs to. The state is named, too: LOGRECNO counts anew in each.
 pub const SELECT_GEO: &str = "SELECT id FROM geo_record WHERE fileid = $1 AND logrecno = $2 AND stusab = $3";
+/// Finds the places of many lines of one file and state: their numbers and ids.
+pub const SELECT_GEOS: &str =
+    "SELECT logrecno, id FROM geo_record WHERE fileid = $1 AND logrecno = ANY($2::int4[]) AND stusab = $3";
 /// Finds the keys of a segment's items, in file order.
 pub const SELECT_KEYS: &str =
     "SELECT d.id FROM dictionary_item d JOIN matrix m ON m.id = d.matrix WHERE m.segment = $1 ORDER BY d.id";
@@ -24,6 +27,8 @@ pub struct Prepared {
     pub insert_geo: Command,
     /// [`SELECT_GEO`].
     pub select_geo: Command,
+    /// [`SELECT_GEOS`].
+    pub select_geos: Command,
     /// [`SELECT_KEYS`].
     pub select_keys: Command,
     /// What inserts items, by how many rows each takes, the most first.
@@ -46,6 +51,7 @@ impl Prepared {
         Ok(Self {
             insert_geo: session.command(&insert_geo, protocol).await?,
             select_geo: session.command(SELECT_GEO, protocol).await?,
+            select_geos: session.command(SELECT_GEOS, protocol).await?,
             select_keys: session.command(SELECT_KEYS, protocol).await?,
             insert_elements,
         })
@@ -59,8 +65,18 @@ impl Prepared {
 
 /// The parameters of [`SELECT_GEO`].
 pub fn place_of(line: &Line) -> [Value<'_>; 3] {
-    let logrecno = line.logrecno as i32; // seven digits
-    [Value::Text(line.file_id.as_str()), Value::Int4(logrecno), Value::Text(line.stusab.as_str())]
+    let (file, state) = source_of(line);
+    [Value::Text(file), Value::Int4(number_of(line)), Value::Text(state)]
+}
+
+/// File and state a line is of.
+pub fn source_of(line: &Line) -> (&str, &str) {
+    (line.file_id.as_str(), line.stusab.as_str())
+}
+
+/// A line's number within its state.
+pub fn number_of(line: &Line) -> i32 {
+    line.logrecno as i32 // seven digits
 }
 
 /// The parameters of [`INSERT_ELEMENT`], and of a row in a longer INSERT.

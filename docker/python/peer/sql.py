@@ -5,6 +5,9 @@ import re
 from peer.census.geo import COLUMNS
 
 SELECT_GEO = "SELECT id FROM geo_record WHERE fileid = $1 AND logrecno = $2 AND stusab = $3"
+SELECT_GEOS = (
+    "SELECT logrecno, id FROM geo_record WHERE fileid = $1 AND logrecno = ANY($2::int4[]) AND stusab = $3"
+)
 SELECT_KEYS = "SELECT d.id FROM dictionary_item d JOIN matrix m ON m.id = d.matrix WHERE m.segment = $1 ORDER BY d.id"
 INSERT_ELEMENT = "INSERT INTO data_element (geo_record, dictionary_item, value) VALUES ($1, $2, $3)"
 INSERT_UNNEST = (

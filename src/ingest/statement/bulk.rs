@@ -2,18 +2,19 @@
 //! collected by column, and COMMIT travels with the last of them.
 //!
 //! ```text
-//! ─► BEGIN, a SELECT a line, a SELECT a segment ─► rows by the kind, COMMIT ─►      ─ answers come back in this order
+//! ─► BEGIN, a SELECT a file and state, one a segment ─► rows by the kind, COMMIT ─►      ─ answers come back in this order
 //! ```
 
 use super::{commit_of, committed, copy, multirow, unnest};
 use crate::census::line::Line;
 use crate::db::command::Value;
 use crate::db::numeric::Hundredths;
-use crate::ingest::census::{Prepared, check_keys, geo_id, place_of};
+use crate::ingest::census::{Prepared, check_keys, geo_id, number_of, source_of};
 use crate::ingest::session::Session;
 use crate::ingest::workload::{Counters, Failed, IngestError, Manner, Record};
 use crate::model::{Commit, Stage, Statement};
 use futures_util::future::{try_join_all, try_join3};
+use std::collections::{BTreeMap, HashMap};
 use tokio_postgres::{Client, Error};
 
 /// Rows of `data_element`, a column each.
@@ -90,6 +91,7 @@ pub(super) async fn lines(
 }
 
 /// The ids of the place that each line belongs to, one where all is well, and the keys of each segment.
+/// All places of a file and state are asked for at once: with COPY a SELECT a line would be a third of the database's work.
 async fn look_up(
     client: &Client,
     prepared: &Prepared,
@@ -98,14 +100,27 @@ async fn look_up(
     segments: &[u8],
 ) -> Result<(Vec<Vec<i32>>, Vec<Vec<i32>>), Error> {
     let begin = async { if transaction { client.batch_execute("BEGIN").await } else { Ok(()) } };
-    let places = try_join_all(lines.iter().map(|(_, line)| place(client, prepared, line)));
+    let places = places(client, prepared, lines);
     let items = try_join_all(segments.iter().map(|segment| items(client, prepared, *segment)));
     let ((), places, items) = try_join3(begin, places, items).await?;
     Ok((places, items))
 }
 
-async fn place(client: &Client, prepared: &Prepared, line: &Line) -> Result<Vec<i32>, Error> {
-    prepared.select_geo.ids(client, &place_of(line)).await
+async fn places(client: &Client, prepared: &Prepared, lines: &[(u8, &Line)]) -> Result<Vec<Vec<i32>>, Error> {
+    let mut wanted: BTreeMap<(&str, &str), Vec<i32>> = BTreeMap::new();
+    for (_, line) in lines {
+        wanted.entry(source_of(line)).or_default().push(number_of(line));
+    }
+    let asked = wanted.iter().map(async |(&(file, state), numbers)| {
+        let of_it = [Value::Text(file), Value::Int4s(numbers), Value::Text(state)];
+        Ok(((file, state), prepared.select_geos.pairs(client, &of_it).await?))
+    });
+    let mut found: HashMap<((&str, &str), i32), Vec<i32>> = HashMap::with_capacity(lines.len());
+    for (source, pairs) in try_join_all(asked).await? {
+        pairs.into_iter().for_each(|(number, id)| found.entry((source, number)).or_default().push(id));
+    }
+    let of = |line: &Line| found.get(&(source_of(line), number_of(line))).cloned().unwrap_or_default();
+    Ok(lines.iter().map(|(_, line)| of(line)).collect())
 }
 
 async fn items(client: &Client, prepared: &Prepared, segment: u8) -> Result<Vec<i32>, Error> {

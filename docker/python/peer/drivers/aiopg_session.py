@@ -5,11 +5,12 @@ from typing import Any
 
 import aiopg
 
+from peer import places
 from peer.census.line import Line
 from peer.drivers import psycopg2_session, texts
 from peer.drivers.dsn import parameters
 from peer.drivers.one_at_a_time import OneAtATime
-from peer.drivers.psycopg2_session import INSERT_ELEMENT, INSERT_GEO, INSERT_UNNEST, SELECT_GEO, SELECT_KEYS
+from peer.drivers.psycopg2_session import INSERT_ELEMENT, INSERT_GEO, INSERT_UNNEST, SELECT_GEO, SELECT_GEOS, SELECT_KEYS
 from peer.failure import not_supported
 from peer.job import Job
 
@@ -58,6 +59,10 @@ class Session(OneAtATime):
     async def _place(self, line: Line) -> list[int]:
         await self._execute(SELECT_GEO, (line.file_id, line.logrecno, line.stusab))
         return [row[0] for row in await self._cursor.fetchall()]
+
+    async def _places(self, wanted: places.Wanted) -> list[Any]:
+        await self._execute(SELECT_GEOS, wanted)
+        return list(await self._cursor.fetchall())
 
     async def _keys(self, segment: int) -> list[int]:
         await self._execute(SELECT_KEYS, (segment,))

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg2
 
-from peer import sql
+from peer import places, sql
 from peer.census.line import Line
 from peer.drivers import texts
 from peer.drivers.dsn import parameters
@@ -18,6 +18,7 @@ from peer.failure import not_supported
 from peer.job import Job
 
 SELECT_GEO = sql.percent(sql.SELECT_GEO)
+SELECT_GEOS = sql.percent(sql.SELECT_GEOS)
 SELECT_KEYS = sql.percent(sql.SELECT_KEYS)
 INSERT_ELEMENT = sql.percent(sql.INSERT_ELEMENT)
 INSERT_GEO = sql.percent(sql.INSERT_GEO)
@@ -62,13 +63,17 @@ class Session:
         """See work.py."""
         if begin:
             self.begin()
-        places = [self._place(line) for line in lines]
+        found = places.of_lines(lines, [(one, self._places(one)) for one in places.wanted(lines)])
         keys = {segment: self._keys(segment) for segment in {line.segment for line in lines}}
-        return [(place, keys[line.segment]) for place, line in zip(places, lines)]
+        return [(place, keys[line.segment]) for place, line in zip(found, lines)]
 
     def _place(self, line: Line) -> list[int]:
         self._execute(SELECT_GEO, (line.file_id, line.logrecno, line.stusab))
         return [row[0] for row in self._cursor.fetchall()]
+
+    def _places(self, wanted: places.Wanted) -> list[Any]:
+        self._execute(SELECT_GEOS, wanted)
+        return self._cursor.fetchall()
 
     def _keys(self, segment: int) -> list[int]:
         self._execute(SELECT_KEYS, (segment,))

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg.generators import execute
 
-from peer import sql
+from peer import places, sql
 from peer.census.line import Line
 from peer.drivers import psycopg3_common as common
 from peer.drivers import texts
@@ -76,12 +76,12 @@ class Session:
             async with self._pipeline():
                 await self.begin()
                 cursor = await self._send(sql.SELECT_GEO, common.place_of(line))
-            places = self._keys.of_places(await cursor.fetchall())
+            ids = self._keys.of_places(await cursor.fetchall())
         else:
             if begin:
                 await self.begin()
-            places = await self._place(line)
-        return places, await self._items(line)
+            ids = await self._place(line)
+        return ids, await self._items(line)
 
     async def _place(self, line: Line) -> list[int]:
         cursor = await self._send(sql.SELECT_GEO, common.place_of(line))
@@ -100,9 +100,14 @@ class Session:
         async with self._connection.pipeline():
             if begin:
                 await self.begin()
-            places = [
-                await kind(self._connection).execute(sql.SELECT_GEO, common.place_of(line), prepare=self._prepare)
-                for line in lines
+            asked = [
+                (
+                    one,
+                    await kind(self._connection).execute(
+                        sql.SELECT_GEOS, common.places_of(one), prepare=self._prepare
+                    ),
+                )
+                for one in places.wanted(lines)
             ]
             items = {
                 segment: await kind(self._connection).execute(
@@ -111,15 +116,21 @@ class Session:
                 for segment, line in segments.items()
             }
         keys = {segment: self._keys.of_items(await cursor.fetchall()) for segment, cursor in items.items()}
-        found = [self._keys.of_places(await cursor.fetchall()) for cursor in places]
-        return [(place, keys[line.segment]) for place, line in zip(found, lines)]
+        answers = [(one, await cursor.fetchall()) for one, cursor in asked]
+        return [(place, keys[line.segment]) for place, line in zip(self._of_lines(lines, answers), lines)]
 
     async def _find_one_by_one(self, lines: Sequence[Line], begin: bool) -> list[tuple[list[Any], list[Any]]]:
         if begin:
             await self.begin()
-        places = [await self._place(line) for line in lines]
+        answers = []
+        for one in places.wanted(lines):
+            cursor = await self._send(sql.SELECT_GEOS, common.places_of(one))
+            answers.append((one, await cursor.fetchall()))
         keys = {segment: await self._items(line) for segment, line in {line.segment: line for line in lines}.items()}
-        return [(place, keys[line.segment]) for place, line in zip(places, lines)]
+        return [(place, keys[line.segment]) for place, line in zip(self._of_lines(lines, answers), lines)]
+
+    def _of_lines(self, lines: Sequence[Line], answers: list[Any]) -> list[list[int]]:
+        return [self._keys.of_places((place,) for place in ids) for ids in places.of_lines(lines, answers)]
 
     async def rows(self, rows: Iterator[tuple[Any, ...]], commit: bool) -> None:
         """See work.py. Of `executemany` a window of rows is a pipeline; COMMIT travels with the last."""

@@ -13,7 +13,7 @@ from psycopg.pq import ExecStatus
 from psycopg.types.numeric import DecimalBinaryDumper, Int2, Int4, Int8, IntNumericBinaryDumper
 from psycopg.types.string import StrDumper, StrDumperUnknown
 
-from peer import sql
+from peer import places, sql
 from peer.census.line import Line
 from peer.drivers import texts
 from peer.failure import not_supported
@@ -46,6 +46,8 @@ def statements(job: Job) -> dict[str, tuple[int, ...]]:
         sql.SELECT_GEO: (TEXT, _INT4, TEXT),
         sql.SELECT_KEYS: (_INT2,),
     }
+    if not job.waits_a_line:
+        found[sql.SELECT_GEOS] = (TEXT, _INFERRED, TEXT)
     row = (_INT4, _INT4, _NUMERIC)
     if job.waits_a_line:
         found[sql.INSERT_ELEMENT] = row
@@ -108,6 +110,12 @@ def prepared_well(result: Any, connection: Any) -> None:
 def place_of(line: Line) -> tuple[str, Int4, str]:
     """The parameters of SELECT_GEO."""
     return line.file_id, Int4(line.logrecno), line.stusab
+
+
+def places_of(wanted: places.Wanted) -> tuple[str, ArrayText, str]:
+    """The parameters of SELECT_GEOS."""
+    file_id, numbers, stusab = wanted
+    return file_id, ArrayText("{" + ",".join(map(str, numbers)) + "}"), stusab
 
 
 def segment_of(line: Line) -> tuple[Int2]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from peer import sql
+from peer import places, sql
 from peer.census.line import Line
 from peer.drivers import psycopg3_common as common
 from peer.drivers import texts
@@ -63,12 +63,12 @@ class Session:
             with self._pipeline():
                 self.begin()
                 cursor = self._send(sql.SELECT_GEO, common.place_of(line))
-            places = self._keys.of_places(cursor.fetchall())
+            ids = self._keys.of_places(cursor.fetchall())
         else:
             if begin:
                 self.begin()
-            places = self._place(line)
-        return places, self._items(line)
+            ids = self._place(line)
+        return ids, self._items(line)
 
     def _place(self, line: Line) -> list[int]:
         return self._keys.of_places(self._send(sql.SELECT_GEO, common.place_of(line)).fetchall())
@@ -85,9 +85,14 @@ class Session:
         with self._connection.pipeline():
             if begin:
                 self.begin()
-            places = [
-                kind(self._connection).execute(sql.SELECT_GEO, common.place_of(line), prepare=self._prepare)
-                for line in lines
+            asked = [
+                (
+                    one,
+                    kind(self._connection).execute(
+                        sql.SELECT_GEOS, common.places_of(one), prepare=self._prepare
+                    ),
+                )
+                for one in places.wanted(lines)
             ]
             items = {
                 segment: kind(self._connection).execute(
@@ -96,15 +101,21 @@ class Session:
                 for segment, line in segments.items()
             }
         keys = {segment: self._keys.of_items(cursor.fetchall()) for segment, cursor in items.items()}
-        found = [self._keys.of_places(cursor.fetchall()) for cursor in places]
-        return [(place, keys[line.segment]) for place, line in zip(found, lines)]
+        answers = [(one, cursor.fetchall()) for one, cursor in asked]
+        return [(place, keys[line.segment]) for place, line in zip(self._of_lines(lines, answers), lines)]
 
     def _find_one_by_one(self, lines: Sequence[Line], begin: bool) -> list[tuple[list[Any], list[Any]]]:
         if begin:
             self.begin()
-        places = [self._place(line) for line in lines]
+        answers = []
+        for one in places.wanted(lines):
+            cursor = self._send(sql.SELECT_GEOS, common.places_of(one))
+            answers.append((one, cursor.fetchall()))
         keys = {segment: self._items(line) for segment, line in {line.segment: line for line in lines}.items()}
-        return [(place, keys[line.segment]) for place, line in zip(places, lines)]
+        return [(place, keys[line.segment]) for place, line in zip(self._of_lines(lines, answers), lines)]
+
+    def _of_lines(self, lines: Sequence[Line], answers: list[Any]) -> list[list[int]]:
+        return [self._keys.of_places((place,) for place in ids) for ids in places.of_lines(lines, answers)]
 
     def rows(self, rows: Iterator[tuple[Any, ...]], commit: bool) -> None:
         """See work.py. Of `executemany` a window of rows is a pipeline; COMMIT travels with the last."""
