@@ -91,7 +91,8 @@ pub(super) async fn lines(
 }
 
 /// The ids of the place that each line belongs to, one where all is well, and the keys of each segment.
-/// All places of a file and state are asked for at once: with COPY a SELECT a line would be a third of the database's work.
+/// All places of a file and state are asked for at once: a SELECT a line would take a fifth of the time of a COPY without
+/// foreign keys.
 async fn look_up(
     client: &Client,
     prepared: &Prepared,
