@@ -13,6 +13,7 @@ use ingest_lab::analysis::{Analysis, Finding, Means};
 use ingest_lab::model::cell::Cell;
 use ingest_lab::model::{Part, Phase};
 use ingest_lab::series::Folder;
+use ingest_lab::wire::exit::Exit;
 use ingest_lab::wire::record::RunRecord;
 use serde_json::Value;
 use stacks::{Played, Stack};
@@ -25,9 +26,6 @@ const BASE: &str = "threads row auto pool 4 placement pinned inject spin=300us";
 
 /// The same for all that can be measured: fifty nanoseconds more a row.
 const SAME: &str = "threads row auto pool 4 placement pinned inject spin=300.05us";
-
-/// The exit code of a gate that found a slowdown.
-const SLOWER: i32 = 10;
 
 fn number(name: &str, usual: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
@@ -114,7 +112,7 @@ fn compared(stack: &Stack, base: &str, other: &str) -> Compared {
     let ratio = found["rate"]["measured"]["ratio"]["ratio"].as_f64().unwrap_or(f64::NAN);
     let differs = of["differs"].as_bool().unwrap();
     let text = format!("{} {ratio:.3}, any difference {differs}, exit {code}", found["means"].as_str().unwrap());
-    Compared { text, ratio, differs, fails: code == SLOWER }
+    Compared { text, ratio, differs, fails: code == i32::from(Exit::Slower.code()) }
 }
 
 /// How often something was so.

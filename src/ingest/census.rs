@@ -25,10 +25,8 @@ pub const INSERT_ELEMENT: &str = "INSERT INTO data_element (geo_record, dictiona
 pub struct Prepared {
     /// [`crate::db::geo::insert_sql`]; where it has to say so, with the word that the record is there.
     pub insert_geo: Command,
-    /// [`SELECT_GEO`].
+    /// [`SELECT_GEO`]; where many lines are looked up together, [`SELECT_GEOS`].
     pub select_geo: Command,
-    /// [`SELECT_GEOS`].
-    pub select_geos: Command,
     /// [`SELECT_KEYS`].
     pub select_keys: Command,
     /// What inserts items, by how many rows each takes, the most first.
@@ -44,14 +42,14 @@ impl Prepared {
             true => db::progress::told(&db::geo::insert_sql(), db::geo::COLUMNS.len()),
             false => db::geo::insert_sql(),
         };
+        let select_geo = if manner.statement.waits_a_line() { SELECT_GEO } else { SELECT_GEOS };
         let mut insert_elements = Vec::new();
         for (rows, sql) in statement::elements_sql(manner) {
             insert_elements.push((rows, session.command(&sql, of_items).await?));
         }
         Ok(Self {
             insert_geo: session.command(&insert_geo, protocol).await?,
-            select_geo: session.command(SELECT_GEO, protocol).await?,
-            select_geos: session.command(SELECT_GEOS, protocol).await?,
+            select_geo: session.command(select_geo, protocol).await?,
             select_keys: session.command(SELECT_KEYS, protocol).await?,
             insert_elements,
         })

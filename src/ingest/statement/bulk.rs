@@ -114,7 +114,7 @@ async fn places(client: &Client, prepared: &Prepared, lines: &[(u8, &Line)]) -> 
     }
     let asked = wanted.iter().map(async |(&(file, state), numbers)| {
         let of_it = [Value::Text(file), Value::Int4s(numbers), Value::Text(state)];
-        Ok(((file, state), prepared.select_geos.pairs(client, &of_it).await?))
+        Ok(((file, state), prepared.select_geo.pairs(client, &of_it).await?))
     });
     let mut found: HashMap<((&str, &str), i32), Vec<i32>> = HashMap::with_capacity(lines.len());
     for (source, pairs) in try_join_all(asked).await? {

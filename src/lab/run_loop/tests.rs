@@ -226,6 +226,9 @@ async fn a_resumed_series_does_what_is_left_and_what_was_cut_short_once_more() {
 
 #[tokio::test]
 async fn a_run_on_processors_of_another_speed_is_repeated_until_it_counts_or_is_given_up_and_all_attempts_are_kept() {
+    let (_, diary) = play_with(Some((4, Special::Slow(1)))).await;
+    assert_eq!(saved(&diary), ["0", "1", "2", "3", "4", "4", "5", "6"]);
+    assert!(diary.contains(&"hear 4, attempt 2: 1".to_owned()), "{diary:?}");
     let attempts = async |times| {
         let (played, diary) = play_with(Some((4, Special::Slow(times)))).await;
         assert!(saved(&diary).ends_with(&["6"]), "the series goes on: {diary:?}");

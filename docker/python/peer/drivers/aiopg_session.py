@@ -61,7 +61,7 @@ class Session(OneAtATime):
         return [row[0] for row in await self._cursor.fetchall()]
 
     async def _places(self, wanted: places.Wanted) -> list[Any]:
-        await self._execute(SELECT_GEOS, wanted)
+        await self._execute(SELECT_GEOS, texts.places(wanted))
         return list(await self._cursor.fetchall())
 
     async def _keys(self, segment: int) -> list[int]:

@@ -79,8 +79,7 @@ class Session(OneAtATime):
 
     async def _prepare(self) -> None:
         job, prepare = self._job, self._connection.prepare
-        self._select_geo = await prepare(sql.SELECT_GEO)
-        self._select_geos = await prepare(sql.SELECT_GEOS)
+        self._select_geo = await prepare(sql.SELECT_GEO if job.waits_a_line else sql.SELECT_GEOS)
         self._select_keys = await prepare(sql.SELECT_KEYS)
         self._insert_geo = await prepare(sql.INSERT_GEO)
         if job.waits_a_line:
@@ -105,7 +104,7 @@ class Session(OneAtATime):
         return [row[0] for row in await self._select_geo.fetch(line.file_id, line.logrecno, line.stusab)]
 
     async def _places(self, wanted: places.Wanted) -> list[Any]:
-        return list(await self._select_geos.fetch(*wanted))
+        return list(await self._select_geo.fetch(*wanted))
 
     async def _keys(self, segment: int) -> list[int]:
         return [row[0] for row in await self._select_keys.fetch(segment)]

@@ -72,7 +72,7 @@ class Session:
         return [row[0] for row in self._cursor.fetchall()]
 
     def _places(self, wanted: places.Wanted) -> list[Any]:
-        self._execute(SELECT_GEOS, wanted)
+        self._execute(SELECT_GEOS, texts.places(wanted))
         return self._cursor.fetchall()
 
     def _keys(self, segment: int) -> list[int]:

@@ -43,10 +43,11 @@ def statements(job: Job) -> dict[str, tuple[int, ...]]:
     """The job's statements that have parameters, with the types these have."""
     found: dict[str, tuple[int, ...]] = {
         sql.INSERT_GEO: (TEXT,) * _GEO_TEXTS + (_INT4,) + (_INT8,) * 4,
-        sql.SELECT_GEO: (TEXT, _INT4, TEXT),
         sql.SELECT_KEYS: (_INT2,),
     }
-    if not job.waits_a_line:
+    if job.waits_a_line:
+        found[sql.SELECT_GEO] = (TEXT, _INT4, TEXT)
+    else:
         found[sql.SELECT_GEOS] = (TEXT, _INFERRED, TEXT)
     row = (_INT4, _INT4, _NUMERIC)
     if job.waits_a_line:
@@ -114,8 +115,8 @@ def place_of(line: Line) -> tuple[str, Int4, str]:
 
 def places_of(wanted: places.Wanted) -> tuple[str, ArrayText, str]:
     """The parameters of SELECT_GEOS."""
-    file_id, numbers, stusab = wanted
-    return file_id, ArrayText("{" + ",".join(map(str, numbers)) + "}"), stusab
+    file_id, numbers, stusab = texts.places(wanted)
+    return file_id, ArrayText(numbers), stusab
 
 
 def segment_of(line: Line) -> tuple[Int2]:

@@ -8,6 +8,7 @@ from itertools import chain, repeat
 from typing import Any
 
 from peer import sql
+from peer.places import Wanted
 
 Piece = tuple[int, list[int], list[Any]]
 """A line's geographic id, item ids and values."""
@@ -38,6 +39,12 @@ def arrays(pieces: Sequence[Piece]) -> tuple[str, str, str]:
     items_text = ",".join([str(items)[1:-1] for _, items, _ in pieces])
     values = ",".join([",".join(map(str, values)) for _, _, values in pieces])
     return "{" + ",".join(geos) + "}", "{" + items_text + "}", "{" + values + "}"
+
+
+def places(wanted: Wanted) -> tuple[str, str, str]:
+    """The parameters of SELECT_GEOS, the array in the same form."""
+    file_id, numbers, stusab = wanted
+    return file_id, "{" + ",".join(map(str, numbers)) + "}", stusab
 
 
 def copy_text(pieces: Sequence[Piece]) -> str:
