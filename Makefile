@@ -85,7 +85,7 @@ test-crashes: images ## 200 crashes of ingester, database and link, under every 
 	INGEST_LAB_CRASHES=$${INGEST_LAB_CRASHES:-200} cargo test --locked --test ingester -- --ignored --nocapture crashes::
 test-verdict: python ## Cells whose bound is known: are they named? (an hour and more; wants a quiet machine)
 	tests/slow-sync/build.sh
-	cargo test --locked --test verdict -- --ignored --nocapture --test-threads=1
+	cargo test --locked --test verdict --test put_in -- --ignored --nocapture --test-threads=1
 test-noise: images ## Are differences found that are there, within series and between them, and only those? (an hour and more; wants a quiet machine)
 	cargo test --locked --test noise -- --ignored --nocapture --test-threads=1
 test-round-trips: images ## Does a series run again from its bundle in a fresh clone say the same? (half an hour and more; wants a quiet machine)

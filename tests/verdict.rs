@@ -5,19 +5,16 @@
 //! cells of each class and scheme (three), INGEST_LAB_CLASSES names the classes to try, by commas.
 #![allow(clippy::unwrap_used)] // in a test, a panic with its line is the message
 
+mod known;
 mod stacks;
 
 use ingest_lab::analysis::{Bound, Summary, evidence, verdict};
 use ingest_lab::model::cell::Cell;
-use ingest_lab::model::inject::Inject;
-use ingest_lab::model::limits::Cpus;
-use ingest_lab::model::{Commit, Part, Phase, Scheme, Statement};
-use ingest_lab::wire::PhaseResult;
-use ingest_lab::wire::metrics::Ledger;
-use ingest_lab::wire::record::{Outcome, RunRecord};
+use ingest_lab::wire::record::RunRecord;
+use known::{bare, rate, run};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use stacks::{Played, Stack};
+use stacks::Stack;
 
 /// Relieving the bound gives at least this many times as much …
 const RELIEVED: f64 = 1.3;
@@ -183,37 +180,6 @@ fn classes(scheme: &str, first: bool, draw: &mut Draw) -> Vec<Known> {
     all
 }
 
-/// Runs cells once a block, the first twice; every run but the warm-up.
-fn run(stack: &Stack, cells: &[&str], blocks: usize, seconds: f64, lines: u32) -> Vec<RunRecord> {
-    let series = stack.play("known", cells, Played { blocks, seed: 1, seconds, records: lines });
-    stack.runs(&series).into_iter().filter(|record| record.part != Part::WarmUp).collect()
-}
-
-/// A record without anything that was asked for: the analysis is to go by what was measured.
-fn bare(record: &RunRecord) -> RunRecord {
-    let mut bare = record.clone();
-    bare.cell = Cell::new(Scheme::Threads, Statement::Row, Commit::Auto, 1);
-    bare.forecast = None;
-    bare.conditions.link_asked = None;
-    bare.conditions.settings.clear();
-    for check in [&mut bare.conditions.client, &mut bare.conditions.database].into_iter().flatten() {
-        check.asked = Cpus::UNLIMITED;
-        check.cpuset_asked.clear();
-    }
-    if let Outcome::Finished { result } = &mut bare.outcome {
-        result.job.inject = Inject::NONE;
-    }
-    bare
-}
-
-fn data(record: &RunRecord) -> &PhaseResult {
-    record.result().unwrap().phase(Phase::Data).unwrap()
-}
-
-fn rate(record: &RunRecord) -> f64 {
-    data(record).rates.steady.unwrap().rate
-}
-
 /// Both sides with as much CPU as they need for the same rate: neither alone is the bound. Found by measuring: whichever
 /// side leaves some of its time unused gets less, until neither does.
 fn mixed(stack: &Stack, scheme: &str, draw: &mut Draw) -> Known {
@@ -341,66 +307,5 @@ fn known_bounds_are_named() {
         }
     }
     eprintln!("{} of {tried} right", tried - wrong.len());
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// Milliseconds a row that its backend slept for WAL or files.
-fn slept_a_row(stack: &Stack) -> f64 {
-    let records = run(stack, &["threads row auto pool 1 placement pinned"], 1, 10.0, 600);
-    let each = records.iter().map(|record| evidence(&bare(record)).unwrap().io.unwrap() / rate(record) * 1e3);
-    each.sum::<f64>() / records.len() as f64
-}
-
-#[test]
-#[ignore = "a minute: make test-verdict"]
-fn a_slow_disk_shows_in_what_backends_sleep_for() {
-    let plain = slept_a_row(&Stack::with("local"));
-    let slow = slept_a_row(&Stack::with("slow-sync"));
-    let found = slow - plain;
-    eprintln!("fdatasync, WAL: 5.0 ms a row put in, {found:.2} found ({plain:.2} without)");
-    assert!((found / 5.0 - 1.0).abs() <= 0.10, "5 ms a row put in, {found:.2} found");
-}
-
-/// Milliseconds a line that workers spent in a state.
-fn a_line(record: &RunRecord, state: fn(&Ledger) -> f64) -> f64 {
-    let data = data(record);
-    let all: f64 = data.metrics.as_ref().unwrap().workers.iter().map(state).sum();
-    all * 1e3 / data.records as f64
-}
-
-#[test]
-#[ignore = "three minutes: make test-verdict"]
-fn what_is_put_in_shows_where_it_was_put() {
-    let stack = Stack::with("local");
-    let mut wrong = Vec::new();
-    for scheme in ["threads", "async"] {
-        // Few connections, so that nothing else changes much: what is put in is all the difference.
-        let plain = format!("{scheme} row auto pool 2 placement pinned");
-        let far = format!("{scheme} row auto pool 2 link local-queued placement pinned");
-        let away = format!("{scheme} row auto pool 2 link rtt=5ms placement pinned");
-        let burnt = format!("{plain} inject spin=100us");
-        let asleep = format!("{plain} inject sleep=10ms");
-        let starved = format!("{plain} inject read=100ms");
-        let records = run(&stack, &[&plain, &far, &away, &burnt, &asleep, &starved], 1, 8.0, 600);
-        let of = |text: &str, state: fn(&Ledger) -> f64| {
-            let cell: Cell = text.parse().unwrap();
-            let all: Vec<f64> =
-                records.iter().filter(|record| record.cell == cell).map(|record| a_line(record, state)).collect();
-            all.iter().sum::<f64>() / all.len() as f64
-        };
-        // 222 items and two SELECTs a line; two workers share what the reader lets through.
-        let busy = of(&starved, |ledger| ledger.wall - ledger.records);
-        for (what, expected, found) in [
-            ("spin, on CPU", 22.2, of(&burnt, |ledger| ledger.on_cpu) - of(&plain, |ledger| ledger.on_cpu)),
-            ("sleep, unexplained", 10.0, of(&asleep, |one| one.unexplained) - of(&plain, |one| one.unexplained)),
-            ("round trip, database", 224.0 * 5.0, of(&away, |one| one.database) - of(&far, |one| one.database)),
-            ("reader, records", 200.0 - busy, of(&starved, |one| one.records)),
-        ] {
-            eprintln!("{scheme:<8} {what:<22} {expected:>8.1} ms a line put in, {found:>8.1} found");
-            if (found / expected - 1.0).abs() > 0.10 {
-                wrong.push(format!("{scheme}, {what}: {expected:.1} ms a line put in, {found:.1} found"));
-            }
-        }
-    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
