@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// What the name of a context stands behind.
 const CONTEXT: &str = "context:";
 
-/// The context that is none: the engine at the usual place.
+/// The context that is none: `DOCKER_HOST`, or the engine at the usual place.
 const NO_CONTEXT: &str = "default";
 
 /// What a folder of certificates holds, by the names that engines' tools give them: who may sign for the engine, and who
@@ -67,19 +67,22 @@ impl Environment {
 impl Address {
     /// Of the engine that is spoken to: `DOCKER_HOST`, else the current context's, else the usual place.
     pub(super) fn own(environment: &Environment) -> Result<Self, Failure> {
-        if let Some(host) = &environment.host {
-            return Self::plain(host, environment.certificates.as_deref());
-        }
-        match environment.current() {
+        match environment.current().filter(|_| environment.host.is_none()) {
             Some(name) => Self::of_context(&name, environment),
-            None => Self::plain(DEFAULT_ADDRESS, None),
+            None => Self::of_no_context(environment),
         }
+    }
+
+    fn of_no_context(environment: &Environment) -> Result<Self, Failure> {
+        let host = environment.host.as_deref().unwrap_or(DEFAULT_ADDRESS);
+        Self::plain(host, environment.certificates.as_deref())
     }
 
     /// Of a node's engine, as `unix:///run/other.sock`, `tcp://host:2376` or `context:name`. The certificates are for
     /// `tcp://`.
     pub(super) fn of_node(text: &str, certificates: Option<&Path>, environment: &Environment) -> Result<Self, Failure> {
         match text.strip_prefix(CONTEXT) {
+            Some(NO_CONTEXT) => Self::of_no_context(environment),
             Some(name) => Self::of_context(name, environment),
             None => Self::plain(text, certificates),
         }
@@ -180,6 +183,8 @@ mod tests {
         let (_folder, environment) = with_bob("unix:///run/bob.sock", &[]);
         let bob = Address::of_node("context:bob", Some(Path::new("/elsewhere")), &environment).unwrap();
         assert_eq!((bob.host.as_str(), bob.certificates), ("unix:///run/bob.sock", None));
+        let none = Address::of_node("context:default", None, &environment).unwrap();
+        assert_eq!((none.host.as_str(), none.certificates), (DEFAULT_ADDRESS, None));
         let said = Address::of_node("context:eve", None, &environment).unwrap_err().message;
         assert!(said.starts_with("there is no context eve ") && said.contains("docker context create eve"), "{said}");
     }
