@@ -4,7 +4,9 @@
 //!
 //! One after the other the series are pairs without a difference. For the planted slowdown the second series of a pair is
 //! copied, and its slower cell takes the place of the one that it is slower than.
-//! INGEST_LAB_SERIES says how many pairs (twenty), INGEST_LAB_BLOCKS how many blocks a series has (six).
+//! INGEST_LAB_SERIES says how many pairs (twenty), INGEST_LAB_BLOCKS how many blocks a series has (six). INGEST_LAB_KEEP is
+//! a folder for the series that were measured; those of a folder that INGEST_LAB_RECORDED names are judged once more, without
+//! measuring.
 #![allow(clippy::unwrap_used)] // in a test, a panic with its line is the message
 
 mod stacks;
@@ -16,34 +18,82 @@ use ingest_lab::series::Folder;
 use ingest_lab::wire::exit::Exit;
 use ingest_lab::wire::record::RunRecord;
 use serde_json::Value;
-use stacks::{Played, Stack};
+use stacks::{Played, Stack, recorded};
+use std::path::{Path, PathBuf};
+use std::process::Command as Process;
 
 /// It runs twice a block: what is noise is told by a cell that nothing is planted in.
-const BESIDE: &str = "async row auto pool 4 placement pinned inject spin=300us";
+const BESIDE: &str = "async row auto pool 8 placement pinned inject spin=300us";
 
-/// A client whose one processor is busy, most of it with work put in: what is added to that is added to a row's time.
-const BASE: &str = "threads row auto pool 4 placement pinned inject spin=300us";
+/// A client whose one processor is used up, most of it by work put in: what is added to that is added to a row's time, and
+/// what the database's processor does shows little.
+const BASE: &str = "threads row auto pool 8 placement pinned inject spin=300us";
 
 /// The same for all that can be measured: fifty nanoseconds more a row.
-const SAME: &str = "threads row auto pool 4 placement pinned inject spin=300.05us";
+const SAME: &str = "threads row auto pool 8 placement pinned inject spin=300.05us";
 
 fn number(name: &str, usual: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
-/// Runs cells in so many blocks; the series' name.
-fn run(stack: &Stack, cells: &[&str], blocks: usize, seed: usize) -> String {
-    stack.play("noise", cells, Played { blocks, seed, seconds: 1.5, records: 100 })
+/// Where series come from: a folder with results in it, and who adds some.
+struct Measured {
+    folder: PathBuf,
+    stack: Option<Stack>,
+    /// Those that were measured before, last first.
+    recorded: Vec<String>,
 }
 
-/// A cell that takes a tenth longer a row than the base, by what a row costs the client here.
-fn slower(stack: &Stack) -> String {
-    let series = run(stack, &[BASE], 1, 1);
-    let records = stack.runs(&series);
-    let data = records.last().unwrap().result().unwrap().phase(Phase::Data).unwrap();
-    let a_row = data.cpu.total() / data.rows as f64 * 1e6;
-    eprintln!("a row costs the client {a_row:.0} µs of CPU");
-    format!("threads row auto pool 4 placement pinned inject spin={:.2}us", 300.0 + a_row / 9.0)
+impl Measured {
+    fn here() -> Self {
+        if let Some(folder) = std::env::var_os("INGEST_LAB_RECORDED").map(PathBuf::from) {
+            let entries = std::fs::read_dir(folder.join("results")).unwrap();
+            let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+            let mut recorded: Vec<String> = names.filter(|name| name.contains("-noise")).collect();
+            // They are numbered in the order in which they ran: -noise, -noise-2, … -noise-10.
+            recorded.sort_by_key(|name| std::cmp::Reverse((name.len(), name.clone())));
+            return Self { folder, stack: None, recorded };
+        }
+        let stack = Stack::up();
+        Self { folder: stack.folder.path().into(), stack: Some(stack), recorded: Vec::new() }
+    }
+
+    /// Runs cells in so many blocks; the series' name.
+    fn run(&mut self, cells: &[&str], blocks: usize, seed: usize) -> String {
+        let Some(stack) = &self.stack else { return self.recorded.pop().expect("another recorded series") };
+        let series = stack.play("noise", cells, Played { blocks, seed, seconds: 1.5, records: 100 });
+        if let Some(folder) = std::env::var_os("INGEST_LAB_KEEP").map(|folder| Path::new(&folder).join("results")) {
+            std::fs::create_dir_all(&folder).unwrap();
+            let copied = Process::new("cp").arg("-r").arg(self.results().join(&series)).arg(folder).status();
+            assert!(copied.unwrap().success());
+        }
+        series
+    }
+
+    fn results(&self) -> PathBuf {
+        self.folder.join("results")
+    }
+
+    fn runs(&self, series: &str) -> Vec<RunRecord> {
+        recorded(&self.results().join(series))
+    }
+
+    /// The lab where the results are.
+    fn lab(&self, arguments: &[&str]) -> Process {
+        let mut lab = Process::new(assert_cmd::Command::cargo_bin("lab").unwrap().get_program());
+        lab.args(arguments).current_dir(&self.folder);
+        lab
+    }
+
+    /// A cell that takes a tenth longer a row than the base, by what a row costs the client here.
+    fn slower(&mut self) -> String {
+        let series = self.run(&[BASE], 1, 1);
+        let records = self.runs(&series);
+        let data = records.last().unwrap().result().unwrap().phase(Phase::Data).unwrap();
+        let a_row = data.cpu.total() / data.rows as f64 * 1e6;
+        eprintln!("a row costs the client {a_row:.0} µs of CPU");
+        format!("threads row auto pool 8 placement pinned inject spin={:.2}us", 300.0 + a_row / 9.0)
+    }
 }
 
 /// What a series' own report says.
@@ -74,8 +124,8 @@ fn reported(records: &[RunRecord], same: &Cell, slower: &Cell) -> Reported {
 }
 
 /// A series once more, as if its base had been the slower cell.
-fn planted(stack: &Stack, series: &str, slower: &Cell) -> String {
-    let results = stack.folder.path().join("results");
+fn planted(measured: &Measured, series: &str, slower: &Cell) -> String {
+    let results = measured.results();
     let folder = Folder::open(&results, series).unwrap();
     let copy = Folder::create(&results, "planted", "2000-01-01").unwrap();
     copy.save_experiment(&folder.experiment().unwrap()).unwrap();
@@ -101,8 +151,8 @@ struct Compared {
     fails: bool,
 }
 
-fn compared(stack: &Stack, base: &str, other: &str) -> Compared {
-    let done = stack.lab(&["compare", base, other, "--json", "--partial", "--gate"]).output().unwrap();
+fn compared(measured: &Measured, base: &str, other: &str) -> Compared {
+    let done = measured.lab(&["compare", base, other, "--json", "--partial", "--gate"]).output().unwrap();
     let value = serde_json::from_slice(&done.stdout);
     let value: Value = value.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&done.stderr)));
     let (of, code) = (&value["series"][0], done.status.code().unwrap());
@@ -138,20 +188,21 @@ impl Count {
 #[ignore = "an hour: make test-noise"]
 fn differences_that_are_there_are_found_and_others_are_not() {
     let (pairs, blocks) = (number("INGEST_LAB_SERIES", 20), number("INGEST_LAB_BLOCKS", 6));
-    let stack = Stack::up();
-    let slower = slower(&stack);
+    let mut measured = Measured::here();
+    let slower = measured.slower();
     let [same, slow]: [Cell; 2] = [SAME, slower.as_str()].map(|text| text.parse().unwrap());
     let cells = [BESIDE, BASE, SAME, &slower];
-    let mut before = run(&stack, &cells, blocks, 1);
+    let mut before = measured.run(&cells, blocks, 1);
     let [mut alarms, mut found, mut differ, mut fail_alike, mut differ_less, mut fail_less] = [const { Count(0) }; 6];
     let mut apart = Vec::new();
     for pair in 1..=pairs {
-        let series = run(&stack, &cells, blocks, pair + 1);
-        let records = stack.runs(&series);
+        let series = measured.run(&cells, blocks, pair + 1);
+        let records = measured.runs(&series);
         let valid = records.iter().filter(|run| run.part != Part::WarmUp && run.is_valid()).count();
         let own = reported(&records, &same, &slow);
-        let alike = compared(&stack, &before, &series);
-        let less = compared(&stack, &before, &planted(&stack, &series, &slow));
+        let alike = compared(&measured, &before, &series);
+        let less_of = planted(&measured, &series, &slow);
+        let less = compared(&measured, &before, &less_of);
         eprintln!("series {pair}: {valid} valid runs; {}", own.text);
         eprintln!("    with the one before: {}; a tenth planted: {}", alike.text, less.text);
         alarms.add(own.false_alarm);
@@ -161,6 +212,7 @@ fn differences_that_are_there_are_found_and_others_are_not() {
         differ_less.add(less.differs);
         fail_less.add(less.fails);
         apart.extend(Some(alike.ratio.ln()).filter(|log| log.is_finite()));
+        std::fs::remove_dir_all(measured.results().join(less_of)).unwrap();
         before = series;
     }
     let spread = (apart.iter().map(|log: &f64| log * log).sum::<f64>() / apart.len().max(1) as f64).sqrt();

@@ -4,7 +4,7 @@
 //! measured cells that send rows alike ─► CPU time a row on both sides, round trips a row, what is left: a delay
 //!        └─► closed network under the new cell's pool, processors and round trip ─► rate (weighed by nearness)
 //! no such cell: by analogy, A : B = C : what is asked
-//! how far off the model is for each measured cell, told from the others ─► interval
+//! how far off the model is for each measured cell, told from others as far apart ─► interval
 //! ```
 //! A cell's own figures enter only as of the cells measured before; nothing is fitted to what is forecast.
 
@@ -53,11 +53,12 @@ pub fn forecast(records: &[RunRecord], ahead: Ahead<'_>) -> Option<Forecast> {
     let known: Vec<Known<'_>> = all.iter().filter(ingests).filter_map(Known::of).collect();
     let target = Target::of(ahead, &known);
     let log_rate = told(&target, &known)?.ln();
-    let misses: Vec<f64> = (0..known.len()).filter_map(|left_out| miss(&known, left_out)).collect();
+    let nearest = known.iter().min_by(|a, b| target.apart(a).total_cmp(&target.apart(b)))?;
+    let misses: Vec<f64> =
+        (0..known.len()).filter_map(|left_out| miss(&known, left_out, target.apart(nearest))).collect();
     let squares = PRIOR_TRIES as f64 * PRIOR_ERROR.powi(2) + misses.iter().map(|miss| miss.powi(2)).sum::<f64>();
     let tries = PRIOR_TRIES + misses.len();
     let half = two_sided(0.10, tries) * (squares / tries as f64).sqrt();
-    let nearest = known.iter().min_by(|a, b| target.apart(a).total_cmp(&target.apart(b)))?;
     let apart = Factor::between(nearest.cell, ahead.cell);
     Some(Forecast {
         rate: log_rate.exp(),
@@ -71,12 +72,24 @@ pub fn forecast(records: &[RunRecord], ahead: Ahead<'_>) -> Option<Forecast> {
     })
 }
 
-/// How far off (log) the model is for a measured cell, told from the others.
-fn miss(known: &[Known<'_>], left_out: usize) -> Option<f64> {
+/// How many times as many rows a second a measured cell would do if its processors were so many times as fast: client,
+/// database. None where what a row takes is not known.
+pub(super) fn on_processors(cell: &CellRuns<'_>, [client, database]: [f64; 2]) -> Option<f64> {
+    let known = Known::of(cell).filter(|_| cell.cell.workload == Workload::Census)?;
+    let demand = known.demand;
+    let (stations, fixed) = network(known.cell, known.processors, demand.client / client, demand.database / database);
+    let delay = fixed + known.left + known.on_the_way();
+    Some(known.factor * throughput(workers(known.cell) as usize, &stations, delay) / known.rate)
+}
+
+/// How far off (log) the model is for a measured cell, told from the others that are at least so far apart from it: from its
+/// neighbours it is told better than what has none.
+fn miss(known: &[Known<'_>], left_out: usize, apart: f64) -> Option<f64> {
     let one = &known[left_out];
-    let others: Vec<Known<'_>> =
-        known.iter().enumerate().filter(|(index, _)| *index != left_out).map(|(_, other)| other.clone()).collect();
-    Some((told(&Target::from(one), &others)? / one.rate).ln())
+    let target = Target::from(one);
+    let is_far = |(index, other): &(usize, &Known<'_>)| *index != left_out && target.apart(other) >= apart;
+    let others: Vec<Known<'_>> = known.iter().enumerate().filter(is_far).map(|(_, other)| other.clone()).collect();
+    Some((told(&target, &others)? / one.rate).ln())
 }
 
 fn told(target: &Target<'_>, known: &[Known<'_>]) -> Option<f64> {

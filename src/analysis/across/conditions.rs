@@ -1,5 +1,6 @@
 //! Whether a cell ran under the same conditions in both series, by what was asked for and by what was measured.
 
+use crate::analysis::forecast::on_processors;
 use crate::analysis::{CellRuns, Summary};
 use crate::model::Phase;
 use crate::model::units;
@@ -12,8 +13,8 @@ const RTT_LEAST: f64 = 600_000.0;
 /// … or a part of them, whichever is more.
 const RTT_PART: f64 = 0.04;
 
-/// How far the processors' speeds may lie apart, as a part: from there on a run is not even compared with its own series.
-const SPEED: f64 = 0.10;
+/// How much another speed of the processors may move a cell's rate, as a part: from there on it is not compared.
+const MOVED: f64 = 0.10;
 
 /// How many times as long as in the other series a cell's runs may take.
 const LENGTH: f64 = 2.0;
@@ -85,9 +86,23 @@ fn speed_of(base: &CellRuns<'_>, other: &CellRuns<'_>) -> [Option<f64>; 2] {
     })
 }
 
+/// What the processors' speeds alone do to a cell's rate in the other series, a difference of log rates: by a network of
+/// what a row takes of them, where it is known; else the rate follows the side that changed most.
+pub(super) fn moved(base: &CellRuns<'_>, other: &CellRuns<'_>) -> f64 {
+    let times = speed_of(base, other).map(|times| times.unwrap_or(1.0));
+    let most = times.into_iter().max_by(|one, other| one.ln().abs().total_cmp(&other.ln().abs()));
+    on_processors(base, times).or(most).map_or(0.0, f64::ln)
+}
+
 fn speeds(base: &CellRuns<'_>, other: &CellRuns<'_>) -> Option<String> {
-    let sides = ["client", "database"].into_iter().zip(speed_of(base, other));
-    let (side, times) =
-        sides.filter_map(|(side, times)| Some((side, times?))).find(|(_, times)| (times - 1.0).abs() > SPEED)?;
-    Some(format!("the {side}'s processor was {}x as fast", units::multiple(times)))
+    let moved = moved(base, other);
+    (moved.abs() > MOVED.ln_1p()).then(|| {
+        let sides = ["client", "database"].into_iter().zip(speed_of(base, other));
+        let speeds: Vec<String> = sides
+            .filter_map(|(side, times)| {
+                Some(format!("the {side}'s processor was {}x as fast", units::multiple(times?)))
+            })
+            .collect();
+        format!("{}: that alone makes it {}x", speeds.join(" and "), units::multiple(moved.exp()))
+    })
 }

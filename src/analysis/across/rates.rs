@@ -56,7 +56,7 @@ pub(super) fn compared(
     if let Some(why) = conditions::apart(base, other) {
         return Err(Change::cannot(why));
     }
-    let shift = shift([was.of_a_run, is.of_a_run]);
+    let shift = shift([was.of_a_run, is.of_a_run]).hypot(conditions::moved(base, other));
     let error = (was.variance + is.variance + shift.powi(2)).sqrt();
     let freedom = freedom_of_sum(shift.powi(2), [(was.variance, was.freedom), (is.variance, is.freedom)]);
     Ok(Estimate { mean: is.mean - was.mean, error, freedom, pairs: was.runs.min(is.runs) })
