@@ -3,7 +3,7 @@
 //! says? `make test-forecasts`; half an hour.
 //!
 //! INGEST_LAB_EXPERIMENTS names the experiments, by commas; INGEST_LAB_BLOCKS says how many blocks of each (one);
-//! INGEST_LAB_KEEP is a folder for the series that were measured. INGEST_LAB_RECORDED names such series, by commas: they
+//! INGEST_LAB_KEEP is a folder for the results that were measured. INGEST_LAB_RECORDED names series, by commas: they
 //! are forecast again, as if their cells had run in other orders.
 #![allow(clippy::unwrap_used)] // in a test, a panic with its line is the message
 
@@ -33,12 +33,7 @@ fn run(stack: &Stack, experiment: &str) -> Vec<RunRecord> {
     let done = stack.lab(&["run", experiment, "--blocks", &blocks, "--yes"]).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let series = stack.series_of(experiment);
-    if let Ok(folder) = std::env::var("INGEST_LAB_KEEP") {
-        let copied = std::process::Command::new("cp")
-            .args(["-r", &stack.folder.path().join("results").join(&series).to_string_lossy(), &folder])
-            .status();
-        assert!(copied.unwrap().success());
-    }
+    stack.keep(&series);
     stack.runs(&series)
 }
 

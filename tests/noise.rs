@@ -5,7 +5,7 @@
 //! One after the other the series are pairs without a difference. For the planted slowdown the second series of a pair is
 //! copied, and its slower cell takes the place of the one that it is slower than.
 //! INGEST_LAB_SERIES says how many pairs (twenty), INGEST_LAB_BLOCKS how many blocks a series has (six). INGEST_LAB_KEEP is
-//! a folder for the series that were measured; those of a folder that INGEST_LAB_RECORDED names are judged once more, without
+//! a folder for the results that were measured; such a folder that INGEST_LAB_RECORDED names is judged once more, without
 //! measuring.
 #![allow(clippy::unwrap_used)] // in a test, a panic with its line is the message
 
@@ -18,8 +18,8 @@ use ingest_lab::series::Folder;
 use ingest_lab::wire::exit::Exit;
 use ingest_lab::wire::record::RunRecord;
 use serde_json::Value;
-use stacks::{Played, Stack, recorded};
-use std::path::{Path, PathBuf};
+use stacks::{Played, Stack, recorded, series_in};
+use std::path::PathBuf;
 use std::process::Command as Process;
 
 /// It runs twice a block: what is noise is told by a cell that nothing is planted in.
@@ -47,11 +47,8 @@ struct Measured {
 impl Measured {
     fn here() -> Self {
         if let Some(folder) = std::env::var_os("INGEST_LAB_RECORDED").map(PathBuf::from) {
-            let entries = std::fs::read_dir(folder.join("results")).unwrap();
-            let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
-            let mut recorded: Vec<String> = names.filter(|name| name.contains("-noise")).collect();
-            // They are numbered in the order in which they ran: -noise, -noise-2, … -noise-10.
-            recorded.sort_by_key(|name| std::cmp::Reverse((name.len(), name.clone())));
+            let mut recorded = series_in(&folder.join("results"), "noise");
+            recorded.reverse();
             return Self { folder, stack: None, recorded };
         }
         let stack = Stack::up();
@@ -62,11 +59,7 @@ impl Measured {
     fn run(&mut self, cells: &[&str], blocks: usize, seed: usize) -> String {
         let Some(stack) = &self.stack else { return self.recorded.pop().expect("another recorded series") };
         let series = stack.play("noise", cells, Played { blocks, seed, seconds: 1.5, records: 100 });
-        if let Some(folder) = std::env::var_os("INGEST_LAB_KEEP").map(|folder| Path::new(&folder).join("results")) {
-            std::fs::create_dir_all(&folder).unwrap();
-            let copied = Process::new("cp").arg("-r").arg(self.results().join(&series)).arg(folder).status();
-            assert!(copied.unwrap().success());
-        }
+        stack.keep(&series);
         series
     }
 

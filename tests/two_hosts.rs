@@ -5,11 +5,13 @@
 #![allow(clippy::unwrap_used)] // in a test, a panic with its line is the message
 
 mod hosts;
+mod stacks;
 
 use assert_cmd::Command;
-use hosts::{BY_TLS, EXPERIMENT, Swarm, certificates, docker, said, second, tag};
+use hosts::{BY_TLS, EXPERIMENT, Swarm, certificates, docker, said, second};
 use ingest_lab::analysis::Window;
 use ingest_lab::wire::record::RunRecord;
+use stacks::tag;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command as Process, Stdio};

@@ -54,8 +54,8 @@ pub fn forecast(records: &[RunRecord], ahead: Ahead<'_>) -> Option<Forecast> {
     let target = Target::of(ahead, &known);
     let log_rate = told(&target, &known)?.ln();
     let nearest = known.iter().min_by(|a, b| target.apart(a).total_cmp(&target.apart(b)))?;
-    let misses: Vec<f64> =
-        (0..known.len()).filter_map(|left_out| miss(&known, left_out, target.apart(nearest))).collect();
+    let distance = target.apart(nearest);
+    let misses: Vec<f64> = (0..known.len()).filter_map(|left_out| miss(&known, left_out, distance)).collect();
     let squares = PRIOR_TRIES as f64 * PRIOR_ERROR.powi(2) + misses.iter().map(|miss| miss.powi(2)).sum::<f64>();
     let tries = PRIOR_TRIES + misses.len();
     let half = two_sided(0.10, tries) * (squares / tries as f64).sqrt();
@@ -84,10 +84,10 @@ pub(super) fn on_processors(cell: &CellRuns<'_>, [client, database]: [f64; 2]) -
 
 /// How far off (log) the model is for a measured cell, told from the others that are at least so far apart from it: from its
 /// neighbours it is told better than what has none.
-fn miss(known: &[Known<'_>], left_out: usize, apart: f64) -> Option<f64> {
+fn miss(known: &[Known<'_>], left_out: usize, distance: f64) -> Option<f64> {
     let one = &known[left_out];
     let target = Target::from(one);
-    let is_far = |(index, other): &(usize, &Known<'_>)| *index != left_out && target.apart(other) >= apart;
+    let is_far = |(index, other): &(usize, &Known<'_>)| *index != left_out && target.apart(other) >= distance;
     let others: Vec<Known<'_>> = known.iter().enumerate().filter(is_far).map(|(_, other)| other.clone()).collect();
     Some((told(&target, &others)? / one.rate).ln())
 }

@@ -1,7 +1,7 @@
 //! Two hosts for a test: this machine's engine, and a second one that lives in a network namespace, as if on another host.
 
+use crate::stacks::{recorded, series_in, tag};
 use assert_cmd::Command;
-use ingest_lab::series::Folder;
 use ingest_lab::wire::record::RunRecord;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Output, Stdio};
@@ -36,10 +36,6 @@ pub fn docker(socket: Option<&str>, arguments: &[&str]) -> Output {
 
 pub fn second() -> String {
     format!("unix://{HOME}/docker.sock")
-}
-
-pub fn tag() -> String {
-    std::env::var("INGEST_LAB_TAG").unwrap_or_else(|_| "local".into())
 }
 
 /// Where the second engine also listens, for those whose certificate it knows.
@@ -190,12 +186,7 @@ impl Swarm {
     /// Those of the last series of an experiment.
     pub fn runs(&self, experiment: &str) -> Vec<RunRecord> {
         let results = self.folder.path().join("results");
-        let all = std::fs::read_dir(&results).unwrap().map(|entry| entry.unwrap().path());
-        let is_one = |path: &PathBuf| path.to_string_lossy().contains(&format!("-{experiment}"));
-        let mut series: Vec<_> = all.filter(is_one).collect();
-        series.sort();
-        let last: &Path = series.last().expect("a series has run");
-        Folder::open(&results, &last.to_string_lossy()).unwrap().runs().unwrap()
+        recorded(&results.join(series_in(&results, experiment).last().expect("a series has run")))
     }
 
     /// Ends the second engine's program without a word.

@@ -55,6 +55,18 @@ pub fn recorded(series: &Path) -> Vec<RunRecord> {
     Folder::open(series.parent().unwrap(), &series.to_string_lossy()).unwrap().runs().unwrap()
 }
 
+/// The series of an experiment in a folder of results, by name, the oldest first.
+pub fn series_in(results: &Path, experiment: &str) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(results)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .filter(|name| name.contains(&format!("-{experiment}")))
+        .collect();
+    // The tenth is called -10, and comes after -9.
+    names.sort_by_key(|name| (name.len(), name.clone()));
+    names
+}
+
 impl Stack {
     /// Of the images that are built here, or of those that INGEST_LAB_TAG names.
     pub fn up() -> Self {
@@ -174,14 +186,16 @@ impl Stack {
     }
 
     pub fn series_of(&self, experiment: &str) -> String {
-        let mut names: Vec<String> = std::fs::read_dir(self.folder.path().join("results"))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-            .filter(|name| name.contains(&format!("-{experiment}")))
-            .collect();
-        // The tenth is called -10, and comes after -9.
-        names.sort_by_key(|name| (name.len(), name.clone()));
-        names.pop().expect("it has run")
+        series_in(&self.folder.path().join("results"), experiment).pop().expect("it has run")
+    }
+
+    /// Copies a series to the results in the folder that INGEST_LAB_KEEP names, if it names one.
+    pub fn keep(&self, series: &str) {
+        let Some(folder) = std::env::var_os("INGEST_LAB_KEEP") else { return };
+        let to = Path::new(&folder).join("results");
+        std::fs::create_dir_all(&to).unwrap();
+        let copied = Process::new("cp").arg("-r").arg(self.folder.path().join("results").join(series)).arg(to).status();
+        assert!(copied.unwrap().success());
     }
 
     /// The database's password, as the first start made it.

@@ -19,9 +19,11 @@ const MOVED: f64 = 0.10;
 /// How many times as long as in the other series a cell's runs may take.
 const LENGTH: f64 = 2.0;
 
-/// Why a cell's rates in two series don't mean the same; none where nothing speaks against it.
-pub(super) fn apart(base: &CellRuns<'_>, other: &CellRuns<'_>) -> Option<String> {
-    link(base, other).or_else(|| settings(base, other)).or_else(|| lengths(base, other)).or_else(|| speeds(base, other))
+/// What the processors' speeds alone do to a cell's rate in the other series, a difference of log rates; or why its rates
+/// don't mean the same in both.
+pub(super) fn moved(base: &CellRuns<'_>, other: &CellRuns<'_>) -> Result<f64, String> {
+    let apart = link(base, other).or_else(|| settings(base, other)).or_else(|| lengths(base, other));
+    apart.map_or_else(|| speeds(base, other), Err)
 }
 
 fn conditions<'c>(cell: &'c CellRuns<'_>) -> impl Iterator<Item = &'c Conditions> {
@@ -86,23 +88,19 @@ fn speed_of(base: &CellRuns<'_>, other: &CellRuns<'_>) -> [Option<f64>; 2] {
     })
 }
 
-/// What the processors' speeds alone do to a cell's rate in the other series, a difference of log rates: by a network of
-/// what a row takes of them, where it is known; else the rate follows the side that changed most.
-pub(super) fn moved(base: &CellRuns<'_>, other: &CellRuns<'_>) -> f64 {
-    let times = speed_of(base, other).map(|times| times.unwrap_or(1.0));
+/// By a network of what a row takes of them, where it is known; else the rate follows the side that changed most.
+fn speeds(base: &CellRuns<'_>, other: &CellRuns<'_>) -> Result<f64, String> {
+    let speeds = speed_of(base, other);
+    let times = speeds.map(|times| times.unwrap_or(1.0));
     let most = times.into_iter().max_by(|one, other| one.ln().abs().total_cmp(&other.ln().abs()));
-    on_processors(base, times).or(most).map_or(0.0, f64::ln)
-}
-
-fn speeds(base: &CellRuns<'_>, other: &CellRuns<'_>) -> Option<String> {
-    let moved = moved(base, other);
-    (moved.abs() > MOVED.ln_1p()).then(|| {
-        let sides = ["client", "database"].into_iter().zip(speed_of(base, other));
-        let speeds: Vec<String> = sides
-            .filter_map(|(side, times)| {
-                Some(format!("the {side}'s processor was {}x as fast", units::multiple(times?)))
-            })
-            .collect();
-        format!("{}: that alone makes it {}x", speeds.join(" and "), units::multiple(moved.exp()))
-    })
+    let moved = on_processors(base, times).or(most).map_or(0.0, f64::ln);
+    if moved.abs() <= MOVED.ln_1p() {
+        return Ok(moved);
+    }
+    let sides = ["client", "database"].into_iter().zip(speeds);
+    let told = |(side, times): (&str, Option<f64>)| {
+        Some(format!("the {side}'s processor was {}x as fast", units::multiple(times?)))
+    };
+    let told: Vec<String> = sides.filter_map(told).collect();
+    Err(format!("{}: that alone makes it {}x", told.join(" and "), units::multiple(moved.exp())))
 }

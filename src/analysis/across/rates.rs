@@ -53,10 +53,8 @@ pub(super) fn compared(
     }
     let levels = (Level::of(base, &scatters[0]), Level::of(other, &scatters[1]));
     let (Some(was), Some(is)) = levels else { return Err(too_few(base, other)) };
-    if let Some(why) = conditions::apart(base, other) {
-        return Err(Change::cannot(why));
-    }
-    let shift = shift([was.of_a_run, is.of_a_run]).hypot(conditions::moved(base, other));
+    let moved = conditions::moved(base, other).map_err(Change::cannot)?;
+    let shift = shift([was.of_a_run, is.of_a_run]).hypot(moved);
     let error = (was.variance + is.variance + shift.powi(2)).sqrt();
     let freedom = freedom_of_sum(shift.powi(2), [(was.variance, was.freedom), (is.variance, is.freedom)]);
     Ok(Estimate { mean: is.mean - was.mean, error, freedom, pairs: was.runs.min(is.runs) })

@@ -134,3 +134,18 @@ fn the_way_past_the_link_is_forecast_by_what_was_measured_of_it_with_nothing_on_
     assert!((local / direct - 1.0).abs() < 0.02, "{local} {direct}");
     assert!(told("direct", 5e-3) < 0.5 * direct);
 }
+
+#[test]
+fn another_speed_of_a_processor_moves_the_rate_where_that_side_is_the_bound() {
+    let at_speeds = |text: &str, speeds: [f64; 2]| {
+        let records = [ran(&cell(text), 1)];
+        on_processors(&cells(&records)[0], speeds).unwrap()
+    };
+    let (of_client, of_database) =
+        ("threads row auto pool 15 client-cpus 0.25", "threads row auto pool 15 db-cpus 0.25");
+    for (text, slower, beside) in [(of_client, [0.7, 1.0], [1.0, 0.7]), (of_database, [1.0, 0.7], [0.7, 1.0])] {
+        let (bound, other) = (at_speeds(text, slower), at_speeds(text, beside));
+        assert!((bound / 0.7 - 1.0).abs() < 0.02 && (0.98..=1.0).contains(&other), "{text}: {bound} {other}");
+        assert!((at_speeds(text, [1.0, 1.0]) - 1.0).abs() < 1e-6, "{text}");
+    }
+}
