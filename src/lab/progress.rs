@@ -4,10 +4,11 @@ use super::plan::Step;
 use crate::model::{Phase, printable, units};
 use crate::wire::record::RunRecord;
 use crate::wire::{Event, Line};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::time::{Duration, Instant};
 
 /// Where progress goes.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct Progress {
     shown: Shown,
     /// What runs now.
     cell: String,
+    /// The first run that was begun, and when: of a series that is gone on with not its first.
+    first: Option<(usize, Instant)>,
     /// How far each of several clients is.
     clients: RefCell<BTreeMap<usize, Standing>>,
 }
@@ -36,14 +39,14 @@ impl Progress {
             return Self::on(Shown::Lines);
         }
         let bar = ProgressBar::new(runs as u64);
-        let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {elapsed} (left: {eta})  {wide_msg}");
+        let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {elapsed}{prefix}  {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar.enable_steady_tick(std::time::Duration::from_secs(1));
+        bar.enable_steady_tick(Duration::from_secs(1));
         Self::on(Shown::Bar(bar))
     }
 
     fn on(shown: Shown) -> Self {
-        Self { shown, cell: String::new(), clients: RefCell::default() }
+        Self { shown, cell: String::new(), first: None, clients: RefCell::default() }
     }
 
     /// Says nothing.
@@ -65,11 +68,14 @@ impl Progress {
     pub fn begins(&mut self, step: &Step, runs: usize) {
         self.cell = printable(&step.cell.to_string()).into_owned();
         self.clients.take();
+        let (first, since) = *self.first.get_or_insert((step.run, Instant::now()));
         match &self.shown {
             // As many runs lie behind it as its number says, whatever was tried twice or done before.
             Shown::Bar(bar) => {
                 bar.set_position(step.run as u64);
                 bar.set_message(self.cell.clone());
+                let left = left(since.elapsed(), step.run - first, runs + 1 - step.run);
+                bar.set_prefix(left.map_or_else(String::new, |left| format!(" (left: {left})")));
             }
             _ if step.run == 0 => self.say(&format!("warm-up: {}", step.cell)),
             _ => self.say(&format!("run {} of {runs}, block {}: {}", step.run, step.block, step.cell)),
@@ -130,5 +136,24 @@ impl Progress {
         if let Shown::Bar(bar) = &self.shown {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// How long the runs ahead take if each takes as long as those that are done; unknown before one is. A bar's own guess goes by
+/// its last steps, and grows while a run lasts.
+fn left(since: Duration, done: usize, ahead: usize) -> Option<String> {
+    let left = || Duration::from_secs((since.as_secs_f64() * ahead as f64 / done as f64).round() as u64);
+    (done > 0).then(|| format!("{:#}", HumanDuration(left())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_takes_as_long_a_run_as_what_is_done() {
+        assert_eq!(left(Duration::from_secs(7), 0, 43), None);
+        assert_eq!(left(Duration::from_secs(100), 10, 32).unwrap(), "5m");
+        assert_eq!(left(Duration::from_secs(400), 40, 1).unwrap(), "10s");
     }
 }
