@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 pub(super) fn fact_of(runs: &[&RunRecord]) -> Option<Fact> {
     let asked: Vec<&&RunRecord> = runs.iter().filter(|run| run.cell.tls == Tls::On).collect();
     let seen = asked.iter().filter_map(|run| run.conditions.observed.as_ref()?.encryption.as_ref());
-    let seen: Vec<_> = seen.filter(|seen| seen.found() == Tls::On.word()).collect();
+    let seen: Vec<_> = seen.filter(|seen| seen.found().as_deref() == Some(Tls::On.word())).collect();
     let by: BTreeSet<String> = seen.iter().map(|seen| format!("{}, {}", seen.version, seen.cipher)).collect();
     let by = if by.is_empty() { "by nothing".into() } else { by.into_iter().collect::<Vec<_>>().join("; ") };
     let text = format!("asked for in {} runs, found on every connection in {} of them ({by})", asked.len(), seen.len());

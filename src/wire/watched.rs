@@ -152,13 +152,14 @@ impl Observed {
 }
 
 impl Encryption {
-    /// What was found where [`Tls`] was asked for: its word where all connections are alike.
-    pub fn found(&self) -> String {
+    /// What was found where [`Tls`] was asked for: its word where all connections are alike; none where there was no
+    /// connection to ask about, as when a short run had ended before it was asked.
+    pub fn found(&self) -> Option<String> {
         match (self.plain, self.encrypted) {
-            (0, 0) => "on no connection".into(),
-            (0, _) => Tls::On.to_string(),
-            (_, 0) => Tls::Off.to_string(),
-            (plain, encrypted) => format!("on {encrypted} of {} connections", plain + encrypted),
+            (0, 0) => None,
+            (0, _) => Some(Tls::On.to_string()),
+            (_, 0) => Some(Tls::Off.to_string()),
+            (plain, encrypted) => Some(format!("on {encrypted} of {} connections", plain + encrypted)),
         }
     }
 }
@@ -234,8 +235,8 @@ mod tests {
     #[test]
     fn what_is_encrypted_is_on_or_off_only_where_all_connections_are_alike() {
         let found = |plain, encrypted| Encryption { plain, encrypted, ..Default::default() }.found();
-        assert_eq!((found(0, 15).as_str(), found(15, 0).as_str()), ("on", "off"));
-        assert_eq!((found(1, 14).as_str(), found(0, 0).as_str()), ("on 14 of 15 connections", "on no connection"));
+        assert_eq!([found(0, 15), found(15, 0)], [Some("on".into()), Some("off".into())]);
+        assert_eq!([found(1, 14), found(0, 0)], [Some("on 14 of 15 connections".into()), None]);
     }
 
     #[test]

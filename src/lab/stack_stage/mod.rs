@@ -333,9 +333,10 @@ fn harness(own_cpu_before: f64, before: &LinkStatus, after: &LinkStatus) -> Harn
     }
 }
 
-/// Whether connections were encrypted as asked for. Of plain ones nothing is said where nobody could ask.
+/// Whether connections were encrypted as asked for. Of plain ones nothing is said where nobody could ask, or came too late
+/// to see one.
 fn encryption(asked: Tls, observed: &Observed) -> Option<Setting> {
-    let found = observed.encryption.as_ref().map(Encryption::found);
+    let found = observed.encryption.as_ref().and_then(Encryption::found);
     let found = found.or_else(|| (asked == Tls::On).then(|| "not seen".to_owned()))?;
     Some(Setting { name: "tls".into(), asked: asked.to_string(), found })
 }
