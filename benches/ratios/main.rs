@@ -4,8 +4,8 @@
 //! Both sides run in containers on the same network, through the same link, on the same CPU; the database has a CPU of
 //! its own. Sides alternate; ratios are of neighbours in time. Needs the stack (`docker/stack.sh with cargo bench`
 //! brings it up), two CPUs and a quiet machine.
-//! Settings: BENCH_ONLY (pgbench, metrics, far-away, python, copy, copy-no-keys, lookup;
-//! all), BENCH_PAIRS (10), BENCH_LINES (what makes about 20 s a side).
+//! Settings: BENCH_ONLY (pgbench, metrics, far-away, python, copy, copy-no-keys, lookup,
+//! lookup-quarter; all), BENCH_PAIRS (10), BENCH_LINES (what makes about 20 s a side).
 
 mod against_copy;
 mod against_pgbench;
@@ -23,14 +23,15 @@ use ring::Ring;
 /// A bench: its name, how many lines make a run of about 20 s, and what it does.
 type Bench = (&'static str, usize, fn(&Ring, usize) -> Result<()>);
 
-const BENCHES: [Bench; 7] = [
+const BENCHES: [Bench; 8] = [
     ("pgbench", 1_200, against_pgbench::compare),
     ("metrics", 1_200, metrics::compare),
     ("far-away", 15_000, far_away::compare),
     ("python", 1_200, against_python::compare),
     ("copy", 12_000, against_copy::with_keys),
     ("copy-no-keys", 300_000, against_copy::without_keys),
-    ("lookup", 1, lookup::compare),
+    ("lookup", 1, lookup::on_a_processor),
+    ("lookup-quarter", 1, lookup::on_a_quarter),
 ];
 
 fn setting(name: &str, default: usize) -> usize {
