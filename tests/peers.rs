@@ -176,3 +176,30 @@ fn the_python_peers_keep_the_contract() {
     assert!(said.contains("scheme py-processes\n  rows      row/auto simple"), "{said}");
     assert!(said.ends_with("ingest-lab-python:local keeps the contract\n"), "{said}");
 }
+
+/// The doctor tries two of their schemes above, and no lookup: here each ingests, looks up, and ends when it is told to.
+/// All of their tests of a database take minutes: docker/python/README.md.
+const TRIED: [&str; 3] = [
+    "tests.test_database.Whole.test_limits_and_a_phase_alone",
+    "tests.test_lookup_database.Lookups.test_every_combination_is_exact_or_not_supported",
+    "tests.test_lookup_database.Lookups.test_seconds_and_a_signal_end_in_order",
+];
+
+#[test]
+fn every_python_scheme_ingests_and_looks_up() {
+    let stack = Stack::up();
+    let (network, dburl) = (format!("container:{}", stack.database()), stack.dburl("127.0.0.1"));
+    let prepared = Process::new("docker")
+        .args(["run", "--rm", "--label", LABEL, "--network", &network, "ingest-lab-ingester:local", "rebuild"])
+        .args(["--dburl", &dburl])
+        .output()
+        .unwrap();
+    assert!(prepared.status.success(), "{}", String::from_utf8_lossy(&prepared.stderr));
+    let mut check = Process::new(concat!(env!("CARGO_MANIFEST_DIR"), "/docker/python/check.sh"));
+    let check = stack.environment(check.args(TRIED).env("PEER_TEST_DBURL", dburl).env("PEER_TEST_NETWORK", network));
+    let done = check.output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{said}");
+    let ran = format!("Ran {} tests in ", TRIED.len());
+    assert!(said.contains(&ran) && !said.contains("skipped"), "{said}");
+}

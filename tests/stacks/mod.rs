@@ -198,11 +198,21 @@ impl Stack {
         assert!(copied.unwrap().success());
     }
 
-    /// The database's password, as the first start made it.
-    pub fn password(&self) -> String {
+    /// The id of the database's container.
+    pub fn database(&self) -> String {
         let filter = format!("label=ingest-lab.stack={}", self.project);
         let db = docker(&["ps", "-q", "--filter", &filter, "--filter", "label=com.docker.compose.service=db"]);
-        docker(&["exec", db.trim(), "cat", "/run/ingest-lab/password"]).trim().to_owned()
+        db.trim().to_owned()
+    }
+
+    /// The database's password, as the first start made it.
+    pub fn password(&self) -> String {
+        docker(&["exec", &self.database(), "cat", "/run/ingest-lab/password"]).trim().to_owned()
+    }
+
+    /// Where its database is for whoever sees it by that name.
+    pub fn dburl(&self, host: &str) -> String {
+        format!("postgresql://ingest:{}@{host}:5432/ingest", self.password())
     }
 
     /// Whether the database stands still.
