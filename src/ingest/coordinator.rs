@@ -22,7 +22,7 @@ use anyhow::{Context as _, Result, anyhow};
 use async_channel::Sender;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -99,7 +99,7 @@ impl<'a> Run<'a> {
             earlier,
             telemetry: telemetry.clone(),
             hold: held,
-            tools: Mutex::default(),
+            helpers: Mutex::default(),
         });
         let threads = scheme::start(&context).context("start the workers")?;
         let source = Arc::new(Mutex::new(source));
@@ -122,6 +122,11 @@ impl<'a> Run<'a> {
             failed: None,
             workers,
         })
+    }
+
+    /// Takes the processor time of a process, which is not waited for before the run ends, for this program's.
+    pub(super) fn counts(&self, process: u32) {
+        self.context.helpers.lock().unwrap_or_else(PoisonError::into_inner).push(process);
     }
 
     /// Waits until every connection is open.
@@ -211,7 +216,7 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         self.collector.phase_begins();
-        let cpu_before = cpu::used_with(&self.context.tools);
+        let cpu_before = cpu::used_with(&self.context.helpers);
         let begun = told.flatten().unwrap_or_else(Instant::now);
         let since = begun.saturating_duration_since(self.context.started);
         self.context.phase_began.store(since.as_nanos() as u64, Ordering::Relaxed);
@@ -326,7 +331,7 @@ impl<'a> Run<'a> {
             rows,
             skipped: self.context.earlier.as_ref().map_or(0, Earlier::skipped),
             seconds,
-            cpu: cpu::used_with(&self.context.tools).since(cpu_before),
+            cpu: cpu::used_with(&self.context.helpers).since(cpu_before),
             rates: Rates { whole: rate(rows, seconds), while_filling: filling, after, steady: timeline.steady() },
             metrics: None,
             timeline: (!self.job.share.is_whole()).then_some(timeline),

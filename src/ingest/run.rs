@@ -62,6 +62,9 @@ pub fn run(
         collector = collector.often();
     }
     let mut run = Run::start(job, (source, earlier), &telemetry, &mut collector, interrupt, emit)?;
+    if let Some(child) = &reader_process {
+        run.counts(child.id());
+    }
     let outcome = run.connect().and_then(|()| run.phases());
     let windows = std::mem::take(&mut run.windows);
     let delivered = run.delivered();

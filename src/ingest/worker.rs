@@ -50,9 +50,9 @@ pub struct Context {
     pub telemetry: Telemetry,
     /// Closed when connections may be: until then the coordinator looks at them.
     pub hold: Receiver<()>,
-    /// Programs that send rows in the workers' place, by their process ids: while they run, too, their processor time is
-    /// this program's.
-    pub tools: Mutex<Vec<u32>>,
+    /// Processes that read records, or send rows in the workers' place, by their ids: while they run, too, their
+    /// processor time is this program's.
+    pub helpers: Mutex<Vec<u32>>,
 }
 
 /// What workers tell the coordinator.

@@ -149,3 +149,16 @@ fn a_trace_holds_what_each_worker_did() {
     assert_eq!(executes, result.phases.iter().map(|phase| phase.rows).sum::<u64>());
     assert!(events.iter().all(|event| event["ph"] == "M" || event["dur"].as_f64().is_some_and(|dur| dur >= 0.0)));
 }
+
+/// What another process reads is read during the phase: a row costs no less for it.
+#[test]
+fn what_a_reader_process_takes_is_the_phases() {
+    let (database, data) = (Database::fresh(), data::generated(2_000, 2_000, &[SEGMENT]));
+    let [thread, process] = ["thread", "process"].map(|reader| {
+        database.empty();
+        let flags = "--scheme async-single --statement copy --commit chunk --pool 1";
+        let result = run(&database, data.path(), &format!("{flags} --reader {reader}"));
+        result.phase(Phase::Data).unwrap().cpu.total()
+    });
+    assert!(process > 0.9 * thread, "{process} s with a process, {thread} s with a thread");
+}

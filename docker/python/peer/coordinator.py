@@ -22,8 +22,6 @@ _LOOK = 0.1
 _TICK = 2.0
 """How often progress is told, seconds."""
 
-_NOTHING = Cpu(0.0, 0.0)
-
 
 class Run:
     """The coordinator's state while workers run."""
@@ -35,7 +33,7 @@ class Run:
         self._connected = 0
         self._never_connected = 0
         self._logs: list[rates.PhaseLog] = []
-        self._cpu_elsewhere = _NOTHING
+        self._cpu_elsewhere = usage.NOTHING
         self._filled: tuple[float, int] | None = None
         self._ended: list[dict[str, Any] | Acks] = []
         self._child_memory = 0
@@ -61,8 +59,6 @@ class Run:
             self._logs.append(rest[0])
             if len(rest) > 1:
                 self._cpu_elsewhere = self._cpu_elsewhere.plus(rest[1])
-        elif word == "filled":
-            self._cpu_elsewhere = self._cpu_elsewhere.plus(rest[0])
         elif word == "ended":
             self._ended.append(rest[0])
             self._child_memory = max(self._child_memory, rest[1])
@@ -129,19 +125,19 @@ class Run:
         context = self._context
         for live in context.lives:
             live.reset()
-        self._logs, self._filled, self._cpu_elsewhere = [], None, _NOTHING
+        self._logs, self._filled, self._cpu_elsewhere = [], None, usage.NOTHING
         feed = context.feeds[phase]
         self._read.add(phase)
         if self._job.reader == "preload":
             feed.put_all(self._reader.preload(phase))
-        cpu_before = usage.used()
+        cpu_before = usage.used().plus(self._reader.used())
         begun = time.monotonic()
         self._answer.event("phase", phase=phase)
         reader = threading.Thread(target=self._fill, args=(phase, feed, begun), name="reader", daemon=True)
         reader.start()
         self._watch(phase, begun)
         reader.join()
-        cpu = usage.used().since(cpu_before).plus(self._cpu_elsewhere)
+        cpu = usage.used().plus(self._reader.used()).since(cpu_before).plus(self._cpu_elsewhere)
         return self._account(phase, begun, cpu)
 
     def _fill(self, phase: str, feed: Feed, begun: float) -> None:
@@ -149,13 +145,12 @@ class Run:
         try:
             if self._job.reader == "preload":
                 feed.put_preloaded()
-                cpu: Cpu | None = _NOTHING
+                is_read = True
             else:
-                cpu = self._reader.read(phase, feed.batch, feed.put)
-            if cpu is not None and not self._context.stop:
+                is_read = self._reader.read(phase, feed.batch, feed.put)
+            if is_read and not self._context.stop:
                 self._filled = (time.monotonic() - begun, self._context.progress()[1])
                 self._answer.event("queue-filled", phase=phase)
-                self._context.tell("filled", cpu)
         except Failure as failure:
             self._context.tell("failed", failure)
         except Exception as error:

@@ -84,19 +84,22 @@ class Reader:
     def __init__(self, data: DataDir, job: Job, raw: bool) -> None:
         self._data, self._job, self._raw = data, job, raw
 
-    def read(self, phase: str, size: int, put: Callable[[list[Any]], bool]) -> usage.Cpu | None:
-        """Hands a phase's records to `put` until there are no more or it returns false; then None is returned, else
-        the processor time it took in another process."""
+    def read(self, phase: str, size: int, put: Callable[[list[Any]], bool]) -> bool:
+        """Hands a phase's records to `put` until there are no more or it returns false; whether there are no more."""
         for batch in batches(self._data, self._job, phase, size, self._raw):
             if not put(batch):
-                return None
-        return usage.Cpu(0.0, 0.0)
+                return False
+        return True
 
     def preload(self, phase: str) -> list[Any]:
         """All of a phase's records."""
         return [
             record for batch in batches(self._data, self._job, phase, 1024, self._raw) for record in batch
         ]
+
+    def used(self) -> usage.Cpu:
+        """The processor time it has taken in another process."""
+        return usage.NOTHING
 
     def end(self) -> None:
         """Nothing is read any more."""
@@ -115,7 +118,7 @@ class ProcessReader(Reader):
         theirs.close()
         return ours, process
 
-    def read(self, phase: str, size: int, put: Callable[[list[Any]], bool]) -> usage.Cpu | None:
+    def read(self, phase: str, size: int, put: Callable[[list[Any]], bool]) -> bool:
         """As above, from the other process."""
         kind: type = Raw if self._raw else Geo if phase == "geo" else Line
         pipe = self._orders
@@ -126,12 +129,17 @@ class ProcessReader(Reader):
                 if word == "failed":
                     raise Failure(*payload)
                 if word == "end":
-                    return usage.Cpu(*payload)
+                    return True
                 records = payload if self._raw or phase == "geo" else [_with_decimals(record) for record in payload]
                 if not put([kind(*record) for record in records]):
-                    return None
+                    return False
         except (EOFError, OSError):
             raise Failure(Exit.UNFORESEEN, "the reader process died: its last words are on standard error") from None
+
+    def used(self) -> usage.Cpu:
+        """As above, whether it has come to an end of its records or not."""
+        assert self._process.pid is not None, "it was started"
+        return usage.of_running(self._process.pid)
 
     def end(self) -> None:
         """Ends the process; it may still be writing when the run was limited."""
@@ -141,7 +149,6 @@ class ProcessReader(Reader):
         try:
             while True:
                 phase, size = pipe.recv()
-                before = usage.used()
                 try:
                     for batch in batches(self._data, self._job, phase, size, self._raw):
                         plain = batch if self._raw or phase == "geo" else [_without_decimals(one) for one in batch]
@@ -149,7 +156,7 @@ class ProcessReader(Reader):
                 except Failure as failure:
                     pipe.send_bytes(marshal.dumps(("failed", (failure.exit, failure.message))))
                     return
-                pipe.send_bytes(marshal.dumps(("end", tuple(usage.used().since(before)))))
+                pipe.send_bytes(marshal.dumps(("end", None)))
         except (EOFError, BrokenPipeError):
             pass  # nobody wants more
 

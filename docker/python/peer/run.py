@@ -97,7 +97,8 @@ def _run(job: Job, scheme: ModuleType, program: str, answer: Answer) -> dict[str
         "cpu": usage.used().since(cpu_before).json(),
         "peak_memory": usage.peak_memory() + child_memory,
         "interrupted": "signal" if run.interrupted else None,
-        "interpreter_lock": _has_lock() and not scheme.RAW,
+        # Of several processes each has a lock of its own.
+        "interpreter_lock": _has_lock() and not scheme.RAW and job.reader != "process",
         **lost,
     }
 

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from peer import usage
 from peer.context import Context
 from peer.lookup.delivery import EARLY
 from peer.reader import Reader
@@ -46,8 +45,8 @@ class KeyReader(Reader):
     def __init__(self, context: Context) -> None:
         self._context, self._job = context, context.job
 
-    def read(self, phase: str, size: int, put: Callable[[list[Any]], bool]) -> usage.Cpu | None:
-        """Hands all chunks to `put`, `size` together, unless it returns false; then None is returned."""
+    def read(self, phase: str, size: int, put: Callable[[list[Any]], bool]) -> bool:
+        """Hands all chunks to `put`, `size` together, unless it returns false; whether there are no more."""
         together: list[Chunk] = []
         # At least what keeps every worker busy: what is handed over together, and two chunks each.
         ahead = max(EARLY, (size + 2 * self._job.pool) * self._job.chunk)
@@ -56,9 +55,9 @@ class KeyReader(Reader):
             if len(together) == size:
                 self._wait_until_delivered((chunk.number + 1) * self._job.chunk - ahead)
                 if not put(together):
-                    return None
+                    return False
                 together = []
-        return usage.Cpu(0.0, 0.0) if put(together) else None
+        return put(together)
 
     def _wait_until_delivered(self, rows: int) -> None:
         context = self._context

@@ -40,7 +40,7 @@ impl Loader {
             earlier: None,
             telemetry: Telemetry::off(),
             hold: held,
-            tools: Mutex::default(),
+            helpers: Mutex::default(),
         };
         let stages = context.telemetry.task(0);
         let bench = ready(&context, &stages, 0, Session::driven(&context.address)).await?;

@@ -53,7 +53,7 @@ pub(super) fn command(tool: &str, config: &Config, options: &str) -> Result<Comm
 /// Starts it; its processor time counts as the ingester's from now on.
 pub(super) fn start(context: &Context, tool: &str, command: &mut Command) -> Result<Child> {
     let child = command.spawn().with_context(|| format!("start {tool}"))?;
-    context.tools.lock().unwrap_or_else(PoisonError::into_inner).extend(child.id());
+    context.helpers.lock().unwrap_or_else(PoisonError::into_inner).extend(child.id());
     Ok(child)
 }
 
