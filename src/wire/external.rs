@@ -15,6 +15,13 @@ pub struct Server {
     pub place: String,
 }
 
+impl Server {
+    /// Whether both are surely one. A place that isn't recorded is like no other.
+    pub fn is_at_place_of(&self, other: &Self) -> bool {
+        !self.place.is_empty() && self.place == other.place
+    }
+}
+
 /// What was found around a run on such a server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct External {

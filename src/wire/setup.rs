@@ -220,6 +220,21 @@ pub fn revision(images: &[ImageFacts]) -> (String, bool) {
 impl Setup {
     /// Whether both were measured on machines that cannot be told apart: only then are absolute rates compared.
     pub fn same_machine(&self, other: &Self) -> bool {
+        self.same_hosts(other) && self.same_server(other)
+    }
+
+    /// Whether both had the lab's own database, or surely the same one outside. Of a server outside nothing but its place
+    /// is known, so what cannot be told to be one is two.
+    pub fn same_server(&self, other: &Self) -> bool {
+        match (&self.server, &other.server) {
+            (None, None) => true,
+            (Some(one), Some(other)) => one.is_at_place_of(other),
+            _ => false,
+        }
+    }
+
+    /// Whether the hosts that the lab saw cannot be told apart.
+    pub fn same_hosts(&self, other: &Self) -> bool {
         let of = |setup: &Self| {
             let engine = &setup.engine;
             (
@@ -357,6 +372,16 @@ mod tests {
         let found = was.differences(&now);
         assert!(found.len() == 1 && found[0].starts_with("the client's host was engine "), "{found:?}");
         assert!(was.differences(&setup())[0].ends_with("is the database's"));
+    }
+
+    #[test]
+    fn another_server_outside_or_one_of_which_no_place_is_known_is_another_machine() {
+        let at =
+            |place: &str| Setup { server: Some(Server { version: "17.2".into(), place: place.into() }), ..setup() };
+        assert!(at("aa").same_machine(&at("aa")));
+        for (one, other) in [(at("aa"), at("bb")), (at("aa"), setup()), (setup(), at("aa")), (at(""), at(""))] {
+            assert!(!one.same_machine(&other) && one.same_hosts(&other), "{:?} {:?}", one.server, other.server);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::model::{Commit, Scheme, Statement};
 use crate::wire::conditions::{CpuCheck, Setting};
+use crate::wire::external::Server;
 use crate::wire::record::Outcome;
 use crate::wire::testing;
 
@@ -99,7 +100,14 @@ fn other_images_on_one_machine_are_what_is_compared_and_other_data_are_not() {
     assert_eq!((data.same_machine, data.against), (true, vec!["they ingest different data"]));
     let way = change(|setup| setup.backend = None);
     assert!(way.against[0].contains("way to the database"), "{way:?}");
-    assert!(change(|setup| setup.engine.architecture = "aarch64".into()).differences[0].contains("aarch64"));
+    let architecture = change(|setup| setup.engine.architecture = "aarch64".into());
+    assert_eq!(architecture.differences, ["the architecture was x86_64, is aarch64"]);
+    let outside = change(|setup| setup.server = Some(Server { version: "17.2".into(), place: "sha256:aa".into() }));
+    assert!(!outside.same_machine && outside.against.len() == 1, "{outside:?}");
+    assert!(
+        outside.against[0].contains("two servers") && outside.differences[0].contains("the lab's own"),
+        "{outside:?}"
+    );
 }
 
 #[test]

@@ -28,9 +28,10 @@ fn machine(across: &Across<'_>) -> Fact {
         units::bytes(memory),
         engine.kernel
     );
-    match across.setups.same_machine {
-        true => fact("machine", format!("the same in all that is recorded: {told}")),
-        false => warning("machine", format!("another one, or the same after a change: {told}")),
+    match (across.setups.same_machine, across.base.setup.same_hosts(across.other.setup)) {
+        (true, _) => fact("machine", format!("the same in all that is recorded: {told}")),
+        (false, true) => warning("machine", format!("another one for the database, or not known to be one: {told}")),
+        (false, false) => warning("machine", format!("another one, or the same after a change: {told}")),
     }
 }
 
