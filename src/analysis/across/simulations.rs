@@ -157,6 +157,15 @@ fn the_gate_refuses_where_noise_hides_what_it_asks_and_passes_where_it_does_not(
     }
 }
 
+/// docs/share.md says so.
+#[test]
+fn a_loss_of_four_percent_fails_a_gate_of_five_about_one_time_in_five() {
+    let within = Truth { planted: 0.96, ..QUIET };
+    let failed =
+        (0..100).filter(|seed| pair(&within, *seed, |across| GATE.rules(across).decision == Decision::Failed)).count();
+    assert!((5..=35).contains(&failed), "{failed} of 100");
+}
+
 #[test]
 fn a_slowdown_at_the_limit_passes_in_one_pair_of_twenty_at_most() {
     let at_the_limit = Truth { planted: 0.9, ..QUIET };

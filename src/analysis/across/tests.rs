@@ -129,6 +129,41 @@ fn fewer_than_six_runs_of_either_carry_no_claim_but_a_range() {
 }
 
 #[test]
+fn a_gate_cannot_tell_of_a_cell_that_only_the_base_has_and_names_it() {
+    let first = series(12, 1.0);
+    let second: Vec<RunRecord> = first.iter().filter(|run| run.cell.scheme != Scheme::Async).cloned().collect();
+    let gate = Gate { max_slowdown: 0.2, same_verdicts: false };
+    alike(&first, &second, |across| {
+        let ruling = gate.rules(across);
+        assert_eq!((ruling.decision, ruling.would_decide), (Decision::Undecided, None));
+        assert_eq!(ruling.reasons.len(), 1, "{:?}", ruling.reasons);
+        assert_eq!(ruling.reasons[0].cell, Some(&cell(Scheme::Async, 15)));
+        assert_eq!(ruling.reasons[0].why, "second has no run of it");
+    });
+    // What is new has nothing that it could have lost.
+    alike(&second, &first, |across| assert_eq!(gate.rules(across).decision, Decision::Passed));
+}
+
+#[test]
+fn a_gate_for_verdicts_cannot_tell_where_nobody_looked_and_passes_where_some_cells_are_undetermined_in_both() {
+    let runs = series(12, 1.0);
+    let gate = Gate { max_slowdown: 0.2, same_verdicts: true };
+    alike(&runs, &runs, |across| {
+        let ruling = gate.rules(across);
+        assert_eq!((ruling.decision, ruling.unsaid), (Decision::Undecided, 2));
+        assert!(ruling.reasons[0].why.contains("neither series says of any cell"), "{:?}", ruling.reasons);
+        let any = Gate { same_verdicts: false, ..gate }.rules(across);
+        assert_eq!((any.decision, any.unsaid), (Decision::Passed, 0));
+        let mut some = across.clone();
+        some.cells[0].verdict = VerdictChange::Kept(Bound::RoundTrips);
+        let ruling = gate.rules(&some);
+        assert_eq!((ruling.decision, ruling.unsaid), (Decision::Passed, 1));
+        some.cells[1].verdict = VerdictChange::NotSaid { said: [true, false], why: "in the first only".into() };
+        assert_eq!(gate.rules(&some).decision, Decision::Undecided);
+    });
+}
+
+#[test]
 fn invalid_runs_are_never_used() {
     let first = series(7, 1.0);
     let mut second = first.clone();

@@ -185,6 +185,10 @@ pub(super) fn sentence(gate: &Gate, ruling: &Ruling<'_>, names: &Names) -> Strin
         more => format!("{told}; and {more} more"),
     };
     match (ruling.decision, ruling.would_decide) {
+        (Decision::Passed, _) if ruling.unsaid > 0 => {
+            let verdicts = format!("what bounds {} of them neither series says", ruling.unsaid);
+            format!("no cell lost more than {allowed}; {verdicts}")
+        }
         (Decision::Passed, _) => format!("no cell lost more than {allowed}"),
         (Decision::Failed, _) => format!("the gate found what it forbids: {told}"),
         (Decision::Undecided, None) => format!("the gate cannot tell: {told}"),
