@@ -41,14 +41,15 @@ impl Replay {
         if let Some(same) = data::with_checksum(folder, scratch, &self.then.data)? {
             return Ok((same, "data: what the bundle's runs read".into()));
         }
-        if self.bundle.manifest().of(Kind::Data).next().is_none() {
+        let Some(theirs) = self.bundle.manifest().data_checksum() else {
             let (other, said) = data::find(folder, scratch)?;
             return Ok((other, format!("{said}, not what the bundle's runs read, which the bundle does not hold")));
-        }
-        let unpacked = DataSet::of(self.bundle.unpack_large(Kind::Data, scratch)?)?;
-        if unpacked.checksum != self.then.data {
+        };
+        // By the manifest, before anything is written; that each file is what the manifest says is found while it is.
+        if theirs != self.then.data {
             return Err(unsound(self.bundle.path(), "its data is not what its runs read: `lab verify` says more"));
         }
+        let unpacked = DataSet::of(self.bundle.unpack_large(Kind::Data, scratch)?)?;
         Ok((unpacked, "data: the bundle's".into()))
     }
 

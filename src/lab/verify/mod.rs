@@ -13,12 +13,10 @@ mod runs;
 use super::PROGRAM;
 use super::bundling::own_revision;
 use super::standing::Standing;
-use crate::model::hex;
 use crate::model::{printable, units};
 use crate::series::bundle::{Bundle, Kind, Manifest};
 use crate::wire::exit::{Exit, Failure};
 use anyhow::Result;
-use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// Sentences shown of one check.
@@ -116,18 +114,12 @@ fn checks(bundle: &Bundle) -> Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// Whether the data in it is what the runs read: their checksum is one over names and checksums.
+/// Whether the data in it is what the runs read.
 fn data(manifest: &Manifest, wanted: &str) -> Option<Check> {
-    let mut all = Sha256::new();
-    let mut count = 0;
-    for filed in manifest.of(Kind::Data) {
-        count += 1;
-        all.update(format!("{}\n{}\n", filed.name.trim_start_matches("data/"), filed.sha256));
-    }
-    let found = hex(&all.finalize());
+    let found = manifest.data_checksum()?;
+    let count = manifest.of(Kind::Data).count();
     let wrong = (found != wanted).then(|| "the data files are not those that the runs read".to_owned());
-    (count > 0)
-        .then(|| Check::new("data", format!("{count} files, those that the runs read"), wrong.into_iter().collect()))
+    Some(Check::new("data", format!("{count} files, those that the runs read"), wrong.into_iter().collect()))
 }
 
 #[cfg(test)]

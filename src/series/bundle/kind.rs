@@ -80,6 +80,15 @@ impl Kind {
             Self::Events | Self::Diff => limits::DOCUMENT,
         }
     }
+
+    /// How many times larger than in the bundle it may be.
+    pub(super) fn ratio(self) -> u64 {
+        match self {
+            Self::Data => limits::RATIO_DATA,
+            Self::Images => limits::RATIO_IMAGES,
+            _ => limits::RATIO,
+        }
+    }
 }
 
 /// `007` or, of a second attempt, `007-2`.

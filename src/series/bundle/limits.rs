@@ -22,6 +22,9 @@ pub(in crate::series) const MANIFEST: u64 = 16 << 20;
 /// Bytes of everything but data and images.
 pub(in crate::series) const TOGETHER: u64 = 4 << 30;
 
+/// Bytes of data and images together: all of SF1 has some ten gigabytes, images have a few.
+pub(in crate::series) const TOGETHER_LARGE: u64 = 64 << 30;
+
 /// Files.
 pub(in crate::series) const FILES: usize = 20_000;
 
@@ -32,5 +35,8 @@ pub(in crate::series) const RATIO: u64 = 250;
 /// Files up to this size are not asked for their ratio: an empty disk block deflates well, too.
 pub(in crate::series) const SMALL: u64 = 1 << 20;
 
-/// The same for what the images hold in the large: unused room of a file system may be long runs of zeros.
-pub(in crate::series) const RATIO_LARGE: u64 = 1_000;
+/// The same of a data file: an archive, which is packed already. One whose members are not packed grows to ten times.
+pub(in crate::series) const RATIO_DATA: u64 = 20;
+
+/// The same of the images: programs deflate to a third, runs of zeros between them to nothing.
+pub(in crate::series) const RATIO_IMAGES: u64 = 100;

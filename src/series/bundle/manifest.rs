@@ -2,9 +2,11 @@
 
 use super::kind::Kind;
 use super::{SCHEMA, is_plain, limits};
+use crate::model::hex;
 use crate::wire;
 use crate::wire::setup::SavedImage;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// The contents of `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +84,7 @@ impl Manifest {
         if !self.files.is_sorted_by(|one, next| one.name < next.name) {
             return Err("its manifest names a file twice, or out of order".into());
         }
-        let mut together: u64 = 0;
+        let (mut together, mut large): (u64, u64) = (0, 0);
         for file in &self.files {
             let Some(kind) = file.kind() else {
                 return Err(format!("its manifest names {:?}, which is no file of a series", file.name));
@@ -90,12 +92,15 @@ impl Manifest {
             if file.bytes > kind.limit() {
                 return Err(format!("{} is said to have {} bytes, more than such a file has", file.name, file.bytes));
             }
-            if !kind.is_large() {
-                together = together.saturating_add(file.bytes);
-            }
+            let sum = if kind.is_large() { &mut large } else { &mut together };
+            *sum = sum.saturating_add(file.bytes);
         }
-        if together > limits::TOGETHER {
-            return Err(format!("its files are said to have {together} bytes together, more than any series has"));
+        for (what, sum, limit) in
+            [("its files", together, limits::TOGETHER), ("its data and images", large, limits::TOGETHER_LARGE)]
+        {
+            if sum > limit {
+                return Err(format!("{what} are said to have {sum} bytes together, more than any series has"));
+            }
         }
         for needed in [Kind::Experiment, Kind::Setup, Kind::Run] {
             if !self.files.iter().any(|file| file.is(needed)) {
@@ -113,6 +118,17 @@ impl Manifest {
     /// The files of a kind, in the order of their names.
     pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Filed> {
         self.files.iter().filter(move |file| file.is(kind))
+    }
+
+    /// The checksum of its data files together, over their names and checksums, as a setup names it; none without any.
+    pub fn data_checksum(&self) -> Option<String> {
+        let mut files = self.of(Kind::Data).peekable();
+        files.peek()?;
+        let mut all = Sha256::new();
+        for filed in files {
+            all.update(format!("{}\n{}\n", filed.name.trim_start_matches("data/"), filed.sha256));
+        }
+        Some(hex(&all.finalize()))
     }
 
     /// Bytes of all its files.

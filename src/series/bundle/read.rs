@@ -3,6 +3,7 @@
 
 use super::manifest::{Filed, Manifest, document_is_known};
 use super::{Hashed, Kind, MANIFEST, limits, seal, unsound};
+use crate::model::units;
 use crate::series::Folder;
 use crate::wire::exit::{Exit, Failure};
 use anyhow::{Context, Result};
@@ -89,6 +90,7 @@ impl Bundle {
 
     /// Unpacks the data files, or the images, into a folder. Returns where each is.
     pub fn unpack_large(&self, kind: Kind, to: &Path) -> Result<Vec<PathBuf>> {
+        room(to, self.manifest.of(kind).map(|filed| filed.bytes).sum())?;
         if kind == Kind::Data {
             fs_err::create_dir_all(to.join("data")).context("make a folder for the bundle's data")?;
         }
@@ -104,6 +106,30 @@ impl Bundle {
         }
         Ok(places)
     }
+}
+
+/// Whether so many bytes have room there, before the first of them is written. Where the file system doesn't say, writing
+/// will.
+pub(super) fn room(place: &Path, bytes: u64) -> Result<()> {
+    let Ok(found) = nix::sys::statvfs::statvfs(place) else { return Ok(()) };
+    let free = found.blocks_available().saturating_mul(found.fragment_size());
+    if bytes <= free {
+        return Ok(());
+    }
+    let [bytes, free] = [bytes, free].map(units::bytes);
+    let message = format!(
+        "what the bundle holds takes {bytes} when unpacked, and {} has {free} left: make room, or set TMPDIR to a folder \
+         that has it",
+        place.display()
+    );
+    Err(Failure::new(Exit::Failure, message).into())
+}
+
+/// Whether an archive that was just written would be opened again, as far as that hangs on sizes and names.
+pub(super) fn readable(file: &File) -> Result<(), String> {
+    let mut archive = archive(file)?;
+    let manifest = manifest(&mut archive)?;
+    entries(&mut archive, &manifest)
 }
 
 /// What a library says of a file that it cannot read.
@@ -206,7 +232,7 @@ fn plain<R: Read>(entry: &ZipFile<'_, R>, name: &str, limit: u64) -> Result<(), 
     if entry.size() > limit {
         return Err(format!("{name} has {} bytes, more than such a file has", entry.size()));
     }
-    let ratio = if Kind::of(name).is_some_and(Kind::is_large) { limits::RATIO_LARGE } else { limits::RATIO };
+    let ratio = Kind::of(name).map_or(limits::RATIO, Kind::ratio);
     if entry.size() > limits::SMALL && entry.size() / ratio > entry.compressed_size() {
         return Err(format!("{name} would grow more than {ratio} times when unpacked: it holds nothing"));
     }

@@ -272,6 +272,38 @@ fn absurd_sizes_and_bombs_are_refused_before_they_are_unpacked() {
 }
 
 #[test]
+fn data_and_images_may_grow_far_less_and_count_together() {
+    let zeros = vec![0; 8 << 20];
+    for (name, ratio) in [("data/ny00001_uf1.zip", 20), ("images.tar", 100)] {
+        let bomb = manifest(&[FILES[0], FILES[1], FILES[2], (name, &zeros)]);
+        let said = Hand::new().series(&bomb).add(&format!("{SERIES}/{name}"), &zeros).refusal();
+        assert_eq!(said, format!("{name} would grow more than {ratio} times when unpacked: it holds nothing"));
+    }
+    let mut many = manifest(&FILES);
+    let filed =
+        |number: usize| Filed { name: format!("data/ny{number:05}_uf1.zip"), bytes: 33 << 30, sha256: String::new() };
+    many.files.extend((0..2).map(filed));
+    many.files.sort_by(|a, b| a.name.cmp(&b.name));
+    assert!(Hand::new().series(&many).refusal().contains("its data and images are said to have"));
+    let folder = tempfile::tempdir().unwrap();
+    assert!(read::room(folder.path(), 1).is_ok());
+    let error = read::room(folder.path(), u64::MAX).unwrap_err();
+    assert!(error.to_string().contains("make room, or set TMPDIR"), "{error}");
+}
+
+#[test]
+fn the_data_of_a_manifest_has_the_checksum_that_setups_name() {
+    assert_eq!(manifest(&FILES).data_checksum(), None);
+    let files: [(&str, &[u8]); 2] = [("data/ny00001_uf1.zip", b"segment"), ("data/nygeo_uf1.zip", b"header")];
+    let hashed = files.map(|(name, contents)| {
+        let name = name.trim_start_matches("data/");
+        format!("{name}\n{}\n", Hashed::of(&mut &contents[..]).unwrap().hex())
+    });
+    let together = Hashed::of(&mut hashed.concat().as_bytes()).unwrap().hex();
+    assert_eq!(manifest(&files).data_checksum(), Some(together));
+}
+
+#[test]
 fn a_size_that_both_headers_lie_about_stops_at_what_was_said() {
     // Its headers and its manifest say 20 bytes, and it unpacks to a thousand times as many.
     let long: Vec<u8> = FILES[0].1.iter().copied().cycle().take(20_000).collect();
@@ -293,8 +325,12 @@ fn what_could_not_be_read_back_is_not_written() {
     let error = write(&to, manifest(&[]), vec![entry("setup.json"), entry("../run-001.json")]).unwrap_err();
     assert_eq!(Failure::exit_of(&error), Exit::Bundle);
     assert!(!to.exists());
-    let all = vec![entry("setup.json"), entry("run-001.json"), entry("experiment.toml")];
-    let written = write(&to, manifest(&[]), all).unwrap();
+    let least = || vec![entry("setup.json"), entry("run-001.json"), entry("experiment.toml")];
+    let zeros = Entry { name: "data/ny00001_uf1.zip".into(), contents: Contents::Bytes(vec![0; 8 << 20]) };
+    let error = write(&to, manifest(&[]), least().into_iter().chain([zeros]).collect()).unwrap_err();
+    assert!(error.to_string().contains("would grow more than 20 times"), "{error}");
+    assert!(!to.exists());
+    let written = write(&to, manifest(&[]), least()).unwrap();
     let mut file = std::fs::File::open(&to).unwrap();
     assert_eq!((written.files, written.bytes), (3, file.seek(SeekFrom::End(0)).unwrap()));
     assert_eq!(Bundle::open(&to).unwrap().checksum(), written.checksum);

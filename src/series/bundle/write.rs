@@ -1,7 +1,7 @@
 //! Writing a bundle: the same bytes for the same series, whenever and wherever its files were written.
 
 use super::manifest::{Filed, Manifest};
-use super::{Hashed, MANIFEST, seal};
+use super::{Hashed, MANIFEST, read, seal};
 use crate::wire::exit::{Exit, Failure};
 use anyhow::{Context, Result};
 use std::io::{self, Cursor, Read, Write};
@@ -59,7 +59,8 @@ pub fn write(to: &Path, mut manifest: Manifest, mut entries: Vec<Entry>) -> Resu
     manifest.files = entries.iter().map(filed).collect::<Result<_>>()?;
     let text = serde_json::to_vec_pretty(&manifest).context("write the manifest")?;
     // What could not be read back is not written.
-    Manifest::parse(&text).map_err(|wrong| Failure::new(Exit::Bundle, format!("it would be no bundle: {wrong}")))?;
+    let unreadable = |wrong: String| Failure::new(Exit::Bundle, format!("it would be no bundle: {wrong}"));
+    Manifest::parse(&text).map_err(unreadable)?;
     let files = entries.len();
     let mut all: Vec<(&Entry, Option<&Filed>)> = entries.iter().zip(manifest.files.iter().map(Some)).collect();
     let itself = Entry { name: MANIFEST.into(), contents: Contents::Bytes(text) };
@@ -80,6 +81,7 @@ pub fn write(to: &Path, mut manifest: Manifest, mut entries: Vec<Entry>) -> Resu
     archive.set_raw_comment(seal::placeholder()).context("write the bundle's comment")?;
     archive.finish().map_err(io::Error::from).map_err(cannot)?;
     let (bytes, checksum) = seal::put(file.as_file_mut()).map_err(cannot)?;
+    read::readable(file.as_file()).map_err(unreadable)?;
     super::super::readable_by_all(file.as_file()).map_err(cannot)?;
     file.as_file().sync_all().map_err(cannot)?;
     file.persist(to).map_err(|error| cannot(error.error))?;
