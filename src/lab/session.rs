@@ -3,7 +3,7 @@
 use super::experiment::{Experiment, Overrides};
 use super::plan::{estimate, fit, plan};
 use super::progress::Progress;
-use super::replay::Replay;
+use super::replay::{self, Replay};
 use super::run_loop::{Keep, Names, Played, Player};
 use super::stack_stage::{Leave, StackStage};
 use super::stage::Stage;
@@ -11,10 +11,10 @@ use super::stop::Stop;
 use super::{PROGRAM, StackConfig, compare, data, links, raising, reporting};
 use crate::analysis::Analysis;
 use crate::engine::{Stack, label};
-use crate::model::{Part, Program, units};
+use crate::model::{Part, Program, printable, units};
 use crate::report::Screen;
 use crate::series::bundle::is_bundle;
-use crate::series::{Folder, RESULTS};
+use crate::series::{Folder, RESULTS, Repeats};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::forecast::Forecast;
 use crate::wire::record::RunRecord;
@@ -37,7 +37,7 @@ pub struct RunConfig {
     pub experiment: String,
     /// What the command line changes of it.
     pub overrides: Overrides,
-    /// The series to go on with, instead of beginning one.
+    /// The series to go on with, instead of beginning one. Of one that repeats a bundle that may be named, too.
     pub resume: Option<String>,
     /// Whether a series of many hours was confirmed.
     pub yes: bool,
@@ -130,16 +130,18 @@ impl Wanted {
     }
 
     fn asked(config: &RunConfig) -> Result<Self> {
-        if is_bundle(&config.experiment) {
-            return Self::again(config);
-        }
+        let bundle = Some(Path::new(&config.experiment)).filter(|_| is_bundle(&config.experiment));
         if let Some(series) = &config.resume {
             let folder = Folder::open(Path::new(RESULTS), series)?;
             let name = folder.runs()?.first().map_or_else(|| folder.name().to_owned(), |run| run.experiment.clone());
             let experiment = Experiment::parse(&name, &folder.experiment()?)
                 .map_err(|error| Failure::new(Exit::Usage, format!("the experiment of {series}: {error}")))?;
             let experiment = again_at(experiment, &config.overrides)?;
-            return Ok(Self { earlier: Some(folder), ..Self::new(experiment, Path::new(RESULTS)) });
+            let replay = bundle.map(|bundle| Replay::of_rest(bundle, &folder)).transpose()?;
+            return Ok(Self { earlier: Some(folder), replay, ..Self::new(experiment, Path::new(RESULTS)) });
+        }
+        if let Some(bundle) = bundle {
+            return Self::again(config, bundle);
         }
         let mut experiment = Experiment::load(&config.experiment)?.with(&config.overrides)?;
         let cut = fit(&mut experiment);
@@ -148,14 +150,14 @@ impl Wanted {
     }
 
     /// A bundle's experiment, as it was run.
-    fn again(config: &RunConfig) -> Result<Self> {
+    fn again(config: &RunConfig, bundle: &Path) -> Result<Self> {
         let Overrides { database, .. } = &config.overrides;
         let other = Overrides { database: database.clone(), ..Overrides::default() };
-        if config.resume.is_some() || config.overrides != other {
-            let message = "a bundle's experiment is run as it was, in a series of its own: leave out what changes it, and --resume";
+        if config.overrides != other {
+            let message = "a bundle's experiment is run as it was, in a series of its own: leave out what changes it";
             return Err(Failure::new(Exit::Usage, message).into());
         }
-        let (replay, experiment) = Replay::open(Path::new(&config.experiment))?;
+        let (replay, experiment) = Replay::open(bundle)?;
         let experiment = again_at(experiment, &config.overrides)?;
         experiment.check_length(estimate(&experiment).seconds, config.yes)?;
         Ok(Self { replay: Some(replay), ..Self::new(experiment, Path::new(RESULTS)) })
@@ -182,6 +184,9 @@ pub(super) async fn series(stack: &Stack, wanted: &Wanted, stop: &Stop, screen: 
     shown?;
     if let Some(replay) = &wanted.replay {
         reporting::print(&compare::after_replay(replay.bundle(), &folder, screen)?)?;
+    } else if let Some(repeats) = folder.repeats()? {
+        let file = printable(&repeats.file);
+        reporting::print(&format!("  {:<9}  ./lab compare {file} {}\n", "compare", folder.name()))?;
     }
     all_verified(&played.records)
 }
@@ -245,9 +250,10 @@ async fn begin(
     wanted.cut.iter().for_each(|sentence| progress.say(sentence));
     let scratch = tempfile::tempdir().context("make a folder for generated data")?;
     let here = Path::new(data::DATA);
-    let (data, said) = match &wanted.replay {
-        Some(replay) => replay.data(here, scratch.path())?,
-        None => data::find(here, scratch.path())?,
+    let (data, said) = match (&wanted.earlier, &wanted.replay) {
+        (Some(earlier), replay) => replay::data_of_rest(earlier, replay.as_ref(), here, scratch.path())?,
+        (None, Some(replay)) => replay.data(here, scratch.path())?,
+        (None, None) => data::find(here, scratch.path())?,
     };
     let (volume, sent) = stack.ensure_data(&data).await?;
     progress.say(&format!("{said}, {}{}", units::bytes(data.bytes), if sent { ", sent to the engine" } else { "" }));
@@ -276,6 +282,9 @@ fn new_folder(wanted: &Wanted, setup: &Setup) -> Result<Folder> {
     let folder = Folder::create(&wanted.results, &experiment.name, &today()?)?;
     folder.save_experiment(&toml::to_string(&experiment.kept()).context("write the experiment")?)?;
     folder.save_setup(setup)?;
+    if let Some(replay) = &wanted.replay {
+        folder.save_repeats(&Repeats::of(replay.bundle()))?;
+    }
     Ok(folder)
 }
 
@@ -326,7 +335,9 @@ fn show(experiment: &Experiment, folder: &Folder, played: &Played, screen: Scree
     }
     let mut text = reporting::leave(folder, experiment, &played.records, screen);
     if played.error.is_some() {
-        text.push_str(&format!("  go on with it: ./lab run --resume {}\n", folder.name()));
+        // Beside its bundle, which may hold the data, and which it is compared with at its end.
+        let bundle = folder.repeats()?.map_or_else(String::new, |repeats| format!("{} ", printable(&repeats.file)));
+        text.push_str(&format!("  go on with it: ./lab run {bundle}--resume {}\n", folder.name()));
     }
     reporting::print(&text)
 }

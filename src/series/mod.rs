@@ -3,8 +3,10 @@
 
 pub mod bundle;
 mod opened;
+mod repeats;
 
 pub use opened::{Opened, open, place};
+pub use repeats::Repeats;
 
 use crate::wire::Line;
 use crate::wire::bounded;

@@ -6,7 +6,9 @@ use super::experiment::Experiment;
 use super::{data, links};
 use crate::engine::{DataSet, Stack};
 use crate::model::profiles::Profiles;
+use crate::series::Folder;
 use crate::series::bundle::{Bundle, Kind, unsound};
+use crate::wire::exit::{Exit, Failure};
 use crate::wire::setup::Setup;
 use anyhow::{Context, Result};
 use level::Level;
@@ -29,6 +31,20 @@ impl Replay {
             .map_err(|error| unsound(path, format!("its experiment cannot be run by this lab: {error}")))?;
         let then = bundle.folder().setup()?;
         Ok((Self { bundle, then }, experiment))
+    }
+
+    /// Opens the bundle that a series repeats, to go on with that series.
+    pub fn of_rest(path: &Path, folder: &Folder) -> Result<Self> {
+        let (replay, _) = Self::open(path)?;
+        let (name, given) = (folder.name(), path.display());
+        let message = match folder.repeats()? {
+            Some(repeats) if repeats.checksum == replay.bundle.checksum() => return Ok(replay),
+            Some(repeats) => {
+                format!("{name} repeats {}, and {given} has another checksum: name that one, or none", repeats.file)
+            }
+            None => format!("{name} repeats no bundle: go on with `./lab run --resume {name}`"),
+        };
+        Err(Failure::new(Exit::Usage, message).into())
     }
 
     /// The bundle.
@@ -90,6 +106,31 @@ impl Replay {
             "the bundle's images are here as ingest-lab-*:{tag}. To run on them: stop this (Ctrl-C), `make down`, \
              `export INGEST_LAB_TAG={tag}`, `docker/stack.sh up`, and the same again"
         ))
+    }
+}
+
+/// The data of a series that goes on: what its runs read so far, whatever is in the folder now. Where it repeats a bundle
+/// that is not named once more, nobody else may have it.
+pub(super) fn data_of_rest(
+    series: &Folder,
+    replay: Option<&Replay>,
+    folder: &Path,
+    scratch: &Path,
+) -> Result<(DataSet, String)> {
+    if let Some(same) = data::with_checksum(folder, scratch, &series.setup()?.data)? {
+        return Ok((same, "data: what the series' runs read so far".into()));
+    }
+    match (replay, series.repeats()?) {
+        (Some(replay), _) => replay.data(folder, scratch),
+        (None, None) => data::find(folder, scratch),
+        (None, Some(repeats)) => {
+            let (name, file, place) = (series.name(), &repeats.file, folder.display());
+            let message = format!(
+                "what the runs of {name} read is not in {place}/, and is not what is generated: put it back, or name the \
+                 bundle that may hold it (./lab run {file} --resume {name})"
+            );
+            Err(Failure::new(Exit::Data, message).into())
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::lab::bundling::testing::{Place, setup};
 use crate::model::link::LinkProfile;
-use crate::wire::exit::{Exit, Failure};
+use crate::series::Repeats;
 
 #[test]
 fn a_bundle_is_run_again_with_its_experiment_and_its_name() {
@@ -55,6 +55,45 @@ fn data_of_the_bundle_is_unpacked_only_where_it_is_what_the_runs_read() {
     let again = tempfile::tempdir().unwrap();
     let (data, said) = put_in(&checksum).data(&place.here.data, again.path()).unwrap();
     assert_eq!((data.checksum, said.as_str()), (checksum, "data: the bundle's"));
+}
+
+#[test]
+fn a_series_goes_on_with_what_its_runs_read_whatever_is_in_the_folder_now() {
+    let (place, scratch) = (Place::new(), tempfile::tempdir().unwrap());
+    let (generated, _) = data::find(&place.here.data, scratch.path()).unwrap();
+    let series = place.add(&Setup { data: generated.checksum.clone(), ..setup() }, false);
+    std::fs::create_dir(&place.here.data).unwrap();
+    for name in ["nygeo_uf1.zip", "ny00001_uf1.zip"] {
+        std::fs::write(place.here.data.join(name), name).unwrap();
+    }
+    let (same, said) = data_of_rest(&series, None, &place.here.data, scratch.path()).unwrap();
+    assert_eq!((same.checksum, said.as_str()), (generated.checksum, "data: what the series' runs read so far"));
+}
+
+#[test]
+fn what_repeats_a_bundle_remembers_which_and_asks_for_it_where_only_that_may_have_its_data() {
+    let (place, scratch) = (Place::with_series(false), tempfile::tempdir().unwrap());
+    let series = Folder::open(&place.here.results, "2026-11-20-test").unwrap();
+    let file = place.bundle();
+    let rest = |replay: Option<&Replay>| data_of_rest(&series, replay, &place.here.data, scratch.path());
+    assert!(rest(None).is_ok(), "of a series of its own the setups tell");
+    let error = Replay::of_rest(&file, &series).unwrap_err();
+    assert_eq!(Failure::exit_of(&error), Exit::Usage);
+    assert!(error.to_string().contains("repeats no bundle"), "{error}");
+
+    let repeats = Repeats::of(&Bundle::open(&file).unwrap());
+    series.save_repeats(&repeats).unwrap();
+    assert_eq!((series.repeats().unwrap(), repeats.file.as_str()), (Some(repeats.clone()), "test.zip"));
+    let error = rest(None).unwrap_err();
+    assert_eq!(Failure::exit_of(&error), Exit::Data);
+    assert!(error.to_string().contains("./lab run test.zip --resume 2026-11-20-test"), "{error}");
+    let replay = Replay::of_rest(&file, &series).unwrap();
+    assert!(rest(Some(&replay)).unwrap().1.contains("not what the bundle's runs read"));
+
+    series.save_repeats(&Repeats { checksum: "0".repeat(64), ..repeats }).unwrap();
+    let error = Replay::of_rest(&file, &series).unwrap_err();
+    assert!(error.to_string().contains("has another checksum"), "{error}");
+    assert!(Bundle::open(&place.bundle()).unwrap().manifest().file("repeats.json").is_none());
 }
 
 #[test]
