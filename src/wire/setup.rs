@@ -204,7 +204,7 @@ pub struct Setup {
 const REVISION: &str = "org.opencontainers.image.revision";
 
 /// What images built with changes have at the end of that label.
-const DIRTY: &str = "-dirty";
+pub const DIRTY: &str = "-dirty";
 
 /// The revision that these images were built from, empty where it isn't known; and whether the sources had changes
 /// that it doesn't hold. Of several builds, the ingester's.

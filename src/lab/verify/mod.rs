@@ -2,10 +2,12 @@
 //! from what the ingesters said.
 //!
 //! ```text
-//! file, archive, manifest, schemas (opening it) ─► data and images ─► runs beside plan ─► events ─► judged, analysed anew
+//! file, archive, manifest, schemas (opening it) ─► data and images ─► runs beside plan ─► events ─► judged
+//!                                        plain figures, whoever made the report ─► analysed anew, where it was this build
 //! ```
 
 mod events;
+mod figures;
 mod numbers;
 mod report;
 mod runs;
@@ -16,6 +18,7 @@ use super::standing::Standing;
 use crate::model::{printable, units};
 use crate::series::bundle::{Bundle, Kind, Manifest};
 use crate::wire::exit::{Exit, Failure};
+use crate::wire::setup::DIRTY;
 use anyhow::Result;
 use std::path::Path;
 
@@ -30,35 +33,42 @@ struct Check {
     said: String,
     /// What is wrong, a sentence each.
     wrong: Vec<String>,
+    /// What could not be checked, a phrase each: no damage, and nothing that was found right.
+    unchecked: Vec<String>,
 }
 
 impl Check {
     fn new(about: &'static str, said: impl Into<String>, wrong: Vec<String>) -> Self {
-        Self { about, said: said.into(), wrong }
+        Self { about, said: said.into(), wrong, unchecked: Vec::new() }
+    }
+
+    /// The same, with what could not be checked.
+    fn leaving(self, unchecked: impl IntoIterator<Item = String>) -> Self {
+        Self { unchecked: unchecked.into_iter().collect(), ..self }
     }
 
     /// A line, and one for each further sentence.
     fn lines(&self) -> Vec<String> {
-        if self.wrong.is_empty() {
+        if self.wrong.is_empty() && self.unchecked.is_empty() {
             return vec![format!("  {:<11}{}", self.about, self.said)];
         }
         let head = |at: usize| if at == 0 { format!("! {:<11}", self.about) } else { " ".repeat(13) };
-        let wrong = self.wrong.iter().map(|sentence| printable(sentence));
-        let shown = wrong.take(SHOWN).enumerate();
-        let mut lines: Vec<String> = shown.map(|(at, sentence)| format!("{}{sentence}", head(at))).collect();
+        let mut told: Vec<String> = self.wrong.iter().take(SHOWN).map(|wrong| printable(wrong).into_owned()).collect();
         if self.wrong.len() > SHOWN {
-            lines.push(format!("{}… and {} more", head(1), self.wrong.len() - SHOWN));
+            told.push(format!("… and {} more", self.wrong.len() - SHOWN));
         }
-        lines
+        told.extend(self.unchecked.iter().map(|unchecked| format!("not checked: {}", printable(unchecked))));
+        told.iter().enumerate().map(|(at, sentence)| format!("{}{sentence}", head(at))).collect()
     }
 }
 
-/// Checks a bundle and prints a line for each check; fails where one does. Needs no engine.
+/// Checks a bundle and prints a line for each check; fails where one does. What could not be checked is marked, and fails
+/// nothing: a series of an earlier lab may not have it. Needs no engine.
 pub fn verify(file: &Path) -> Result<()> {
     let bundle = Bundle::open(file)?;
     let manifest = bundle.manifest();
     println!("{} · made by {}", manifest.series, maker(manifest));
-    let checks = checks(&bundle)?;
+    let checks = checks(&bundle, &own_revision())?;
     checks.iter().flat_map(Check::lines).for_each(|line| println!("{line}"));
     println!("sha256 {}", bundle.checksum());
     match checks.iter().filter(|check| !check.wrong.is_empty()).count() {
@@ -72,7 +82,7 @@ pub fn verify(file: &Path) -> Result<()> {
 
 /// What the checks of a bundle say, a line each.
 pub(crate) fn verified(bundle: &Bundle) -> Result<Vec<String>> {
-    Ok(checks(bundle)?.iter().flat_map(Check::lines).collect())
+    Ok(checks(bundle, &own_revision())?.iter().flat_map(Check::lines).collect())
 }
 
 fn maker(manifest: &Manifest) -> String {
@@ -83,14 +93,17 @@ fn maker(manifest: &Manifest) -> String {
     }
 }
 
-/// Whether this lab is the one that made the bundle's report: then it makes the same.
-fn is_own(manifest: &Manifest) -> bool {
-    manifest.program == PROGRAM && manifest.revision == own_revision()
+/// Whether the lab of this revision is surely the one that made the bundle's report: then it makes the same. Two builds
+/// without a revision may be anything, and so may two of a tree with changes.
+fn is_own(manifest: &Manifest, own: &str) -> bool {
+    let is_known = !own.is_empty() && !own.ends_with(DIRTY);
+    is_known && manifest.program == PROGRAM && manifest.revision == own
 }
 
-/// Every check of a bundle that could be opened, which is the first of them.
-fn checks(bundle: &Bundle) -> Result<Vec<Check>> {
+/// Every check of a bundle that could be opened, which is the first of them, by a lab of this revision.
+fn checks(bundle: &Bundle, own: &str) -> Result<Vec<Check>> {
     let manifest = bundle.manifest();
+    let own = is_own(manifest, own);
     let mut checks = vec![Check::new("file", "not a byte differs from what was sealed", Vec::new())];
     bundle.check_large()?;
     let said =
@@ -109,8 +122,9 @@ fn checks(bundle: &Bundle) -> Result<Vec<Check>> {
     checks.push(runs::check(manifest, &standing, &setup));
     checks.extend(data(manifest, &setup.data));
     checks.push(events::check(bundle, &standing.records)?);
-    checks.push(runs::judged(manifest, &standing.records));
-    checks.push(report::check(bundle)?);
+    checks.push(runs::judged(manifest, &standing.records, own));
+    checks.push(figures::check(bundle, &standing.records)?);
+    checks.push(report::check(bundle, own)?);
     Ok(checks)
 }
 

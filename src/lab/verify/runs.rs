@@ -1,6 +1,6 @@
 //! Whether the runs are those of the series, and count for what they show.
 
-use super::{Check, is_own, maker};
+use super::{Check, maker};
 use crate::lab::judge::judge;
 use crate::lab::standing::Standing;
 use crate::series::bundle::{Kind, Manifest};
@@ -42,14 +42,15 @@ fn ids(images: &[ImageFacts]) -> Vec<(&str, &str)> {
     images.iter().map(|image| (image.role.as_str(), image.id.as_str())).collect()
 }
 
-/// Whether each run's reasons not to count are what its conditions say. Another lab may judge otherwise.
-pub(super) fn judged(manifest: &Manifest, records: &[RunRecord]) -> Check {
+/// Whether each run's reasons not to count are what its conditions say. Another build than the `own` may judge otherwise.
+pub(super) fn judged(manifest: &Manifest, records: &[RunRecord], own: bool) -> Check {
     let differs = |(at, run): (usize, &RunRecord)| (judge(run, &records[..at]) != run.invalid).then_some(run.run);
     let others: Vec<usize> = records.iter().enumerate().filter_map(differs).collect();
     let valid = records.iter().filter(|run| run.is_valid()).count();
-    if !is_own(manifest) && !others.is_empty() {
-        let said = format!("this lab judges {} runs otherwise than {}: no damage", others.len(), maker(manifest));
-        return Check::new("judged", said, Vec::new());
+    if !own && !others.is_empty() {
+        let (count, maker) = (others.len(), maker(manifest));
+        let unchecked = format!("{count} runs, which {maker}, it may be another build, judged otherwise than this lab");
+        return Check::new("judged", "", Vec::new()).leaving([unchecked]);
     }
     let wrong = others.iter().map(|run| format!("run {run} is judged otherwise than by what it says of itself"));
     Check::new("judged", format!("anew: the same {valid} runs count"), wrong.collect())

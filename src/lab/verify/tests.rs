@@ -6,7 +6,17 @@ use crate::series::bundle::{Contents, Entry, SCHEMA, write};
 use crate::wire::setup::Setup;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde_json::{Value, json};
 use std::path::PathBuf;
+
+/// The revision of the lab that makes the bundles here, and checks them.
+const OWN: &str = "abcdef";
+
+fn place() -> Place {
+    let mut place = Place::with_series(false);
+    place.here.revision = OWN.into();
+    place
+}
 
 /// A bundle unpacked, its files changed, and packed and sealed again: what somebody can do on purpose.
 fn forged(place: &Place, change: impl FnOnce(&Path, &mut Manifest)) -> PathBuf {
@@ -22,7 +32,7 @@ fn forged(place: &Place, change: impl FnOnce(&Path, &mut Manifest)) -> PathBuf {
 
 /// What the checks find wrong: each sentence behind what it is about.
 fn wrong(file: &Path) -> Vec<String> {
-    let checks = checks(&Bundle::open(file).unwrap()).unwrap();
+    let checks = checks(&Bundle::open(file).unwrap(), OWN).unwrap();
     checks
         .into_iter()
         .flat_map(|check| check.wrong.into_iter().map(move |one| format!("{}: {one}", check.about)))
@@ -31,12 +41,12 @@ fn wrong(file: &Path) -> Vec<String> {
 
 #[test]
 fn a_bundle_as_it_was_made_passes_every_check() {
-    let place = Place::with_series(false);
+    let place = place();
     let file = place.bundle();
-    let checks = checks(&Bundle::open(&file).unwrap()).unwrap();
-    assert!(checks.iter().all(|check| check.wrong.is_empty()), "{checks:#?}");
+    let checks = checks(&Bundle::open(&file).unwrap(), OWN).unwrap();
+    assert!(checks.iter().all(|check| check.wrong.is_empty() && check.unchecked.is_empty()), "{checks:#?}");
     let about: Vec<&str> = checks.iter().map(|check| check.about).collect();
-    assert_eq!(about, ["file", "checksums", "schema", "runs", "raw events", "judged", "report"]);
+    assert_eq!(about, ["file", "checksums", "schema", "runs", "raw events", "judged", "figures", "report"]);
     let report = checks.last().unwrap().said.clone();
     assert!(report.starts_with("analysed anew: all "), "{report}");
     verify(&file).unwrap();
@@ -44,7 +54,7 @@ fn a_bundle_as_it_was_made_passes_every_check() {
 
 #[test]
 fn a_byte_that_changed_anywhere_is_found() {
-    let place = Place::with_series(false);
+    let place = place();
     let sound = std::fs::read(place.bundle()).unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(2_015);
     let mut places: Vec<usize> = (0..200).map(|_| (rng.next_u64() % sound.len() as u64) as usize).collect();
@@ -62,7 +72,7 @@ fn a_byte_that_changed_anywhere_is_found() {
 
 #[test]
 fn a_rate_that_was_improved_is_found_in_the_report_and_beside_what_was_said() {
-    let place = Place::with_series(false);
+    let place = place();
     let file = forged(&place, |folder, _| edit(&folder.join("run-003.json"), "\"whole\": 9030.0", "\"whole\": 9930.0"));
     let wrong = wrong(&file);
     assert!(wrong.iter().any(|one| one.starts_with("raw events: run-003.events.jsonl: ")), "{wrong:#?}");
@@ -70,32 +80,87 @@ fn a_rate_that_was_improved_is_found_in_the_report_and_beside_what_was_said() {
     assert!(wrong.iter().any(|one| one.starts_with("report: report.html ")), "{wrong:#?}");
     let error = verify(&file).unwrap_err();
     assert_eq!(Failure::exit_of(&error), Exit::Bundle);
-    assert!(error.to_string().ends_with("2 of 7 checks failed"), "{error}");
+    assert!(error.to_string().ends_with("of 8 checks failed"), "{error}");
 }
 
 #[test]
 fn a_report_that_says_something_else_is_found() {
-    let place = Place::with_series(false);
+    let place = place();
     let file = forged(&place, |folder, _| edit(&folder.join("report.md"), "# Which?", "# Ours!"));
     assert_eq!(wrong(&file), ["report: report.md is not what the runs give"]);
 }
 
 #[test]
 fn a_report_of_another_lab_may_differ_and_that_is_told() {
-    let place = Place::with_series(false);
+    let place = place();
     let file = forged(&place, |folder, manifest| {
         edit(&folder.join("report.md"), "# Which?", "# Which one?");
         manifest.program = "ingest-lab 0.0.9".into();
     });
-    let checks = checks(&Bundle::open(&file).unwrap()).unwrap();
+    let checks = checks(&Bundle::open(&file).unwrap(), OWN).unwrap();
     let report = checks.last().unwrap();
     assert!(report.wrong.is_empty());
-    assert!(report.said.contains("otherwise than ingest-lab 0.0.9: no damage"), "{}", report.said);
+    assert!(report.unchecked[0].contains("that ingest-lab 0.0.9"), "{report:?}");
+    assert!(report.lines()[0].starts_with("! report     not checked: 1 things that "), "{report:?}");
+}
+
+#[test]
+fn plain_figures_of_a_report_are_checked_whoever_made_it() {
+    let place = place();
+    let better = |change: fn(&mut Value)| {
+        let file = forged(&place, |folder, manifest| {
+            let report = folder.join("report.json");
+            let mut value: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+            change(&mut value);
+            std::fs::write(&report, value.to_string()).unwrap();
+            manifest.program = "ingest-lab 0.0.9".into();
+        });
+        wrong(&file)
+    };
+    assert_eq!(better(|_| {}), Vec::<String>::new());
+    let rate = better(|report| report["cells"][0]["rows_per_s"]["steady"]["median"] = json!(99_999.0));
+    assert!(rate.len() == 1 && rate[0].contains("rows_per_s is 99999.0, anew "), "{rate:?}");
+    let count = better(|report| report["cells"][0]["valid"] = json!(9));
+    assert!(count.len() == 1 && count[0].contains("valid is 9, anew "), "{count:?}");
+    let run = better(|report| report["runs"][1]["outcome"]["result"]["phases"][1]["rates"]["whole"] = json!(1.0));
+    assert!(run.len() == 1 && run[0].contains("attempt 1.whole is 1.0, anew "), "{run:?}");
+}
+
+#[test]
+fn builds_without_a_revision_or_with_changes_are_not_known_to_be_one() {
+    let place = place();
+    let file = place.bundle();
+    let manifest = |revision: &str| {
+        let mut manifest = Bundle::open(&file).unwrap().manifest().clone();
+        manifest.revision = revision.into();
+        manifest
+    };
+    assert!(is_own(&manifest(OWN), OWN));
+    for revision in ["", "abcdef-dirty"] {
+        assert!(!is_own(&manifest(revision), revision), "{revision:?}");
+    }
+    assert!(!is_own(&manifest("fedcba"), OWN));
+}
+
+#[test]
+fn events_that_were_left_out_are_told_to_be_missing() {
+    let place = place();
+    let file = forged(&place, |folder, _| {
+        for run in 0..=6 {
+            std::fs::remove_file(folder.join(format!("run-{run:03}.events.jsonl"))).unwrap();
+        }
+    });
+    let checks = checks(&Bundle::open(&file).unwrap(), OWN).unwrap();
+    let events = checks.iter().find(|check| check.about == "raw events").unwrap();
+    let line =
+        "! raw events not checked: the results of 7 of 7 runs, as what their ingesters said is not in the bundle";
+    assert_eq!(events.lines(), [line]);
+    verify(&file).unwrap();
 }
 
 #[test]
 fn runs_that_were_left_out_or_let_count_are_found() {
-    let place = Place::with_series(false);
+    let place = place();
     let left_out = forged(&place, |folder, _| {
         for end in ["json", "events.jsonl"] {
             std::fs::remove_file(folder.join(format!("run-004.{end}"))).unwrap();
@@ -134,7 +199,7 @@ fn data_that_the_runs_did_not_read_is_found() {
 
 #[test]
 fn what_a_newer_lab_wrote_is_refused_with_the_remedy() {
-    let place = Place::with_series(false);
+    let place = place();
     let newer = forged(&place, |folder, _| edit(&folder.join("setup.json"), "\"schema\": 1", "\"schema\": 2"));
     let error = verify(&newer).unwrap_err();
     assert_eq!(Failure::exit_of(&error), Exit::Bundle);
