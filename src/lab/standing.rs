@@ -25,7 +25,7 @@ impl Standing {
         let records = folder.runs()?;
         let name = records.first().map_or_else(|| folder.name().to_owned(), |run| run.experiment.clone());
         let experiment = Experiment::parse(&name, &folder.experiment()?).map_err(|error| {
-            Failure::new(Exit::Usage, format!("the experiment of {} cannot be read: {error}", folder.name()))
+            Failure::new(Exit::Bundle, format!("the experiment of {} cannot be read: {error}", folder.name()))
         })?;
         Ok(Self { steps: plan(&experiment), experiment, records })
     }

@@ -137,13 +137,15 @@ impl Folder {
 
     /// The experiment as it was run.
     pub fn experiment(&self) -> Result<String> {
-        bounded::text(&self.path.join(EXPERIMENT), limits::EXPERIMENT).context("read the series' experiment")
+        let read = bounded::text(&self.path.join(EXPERIMENT), limits::EXPERIMENT);
+        read.map_err(unread).context("read the series' experiment")
     }
 
     /// What all its runs have in common.
     pub fn setup(&self) -> Result<Setup> {
-        let text = bounded::bytes(&self.path.join(SETUP), limits::RECORD).context("read the series' setup")?;
-        serde_json::from_slice(&text).with_context(|| format!("read {SETUP} of {}", self.name))
+        let read = bounded::bytes(&self.path.join(SETUP), limits::RECORD);
+        let text = read.map_err(unread).context("read the series' setup")?;
+        serde_json::from_slice(&text).map_err(damaged).with_context(|| format!("read {SETUP} of {}", self.name))
     }
 
     /// Its runs so far, in order.
@@ -153,9 +155,9 @@ impl Folder {
             let path = entry.context("read the series")?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if name.starts_with("run-") && name.ends_with(".json") {
-                let text = bounded::bytes(&path, limits::RECORD).context("read a run")?;
-                let run: RunRecord = serde_json::from_slice(&text).with_context(|| format!("read {name}"))?;
-                runs.push(run);
+                let text = bounded::bytes(&path, limits::RECORD).map_err(unread).context("read a run")?;
+                let run: Result<RunRecord, Failure> = serde_json::from_slice(&text).map_err(damaged);
+                runs.push(run.with_context(|| format!("read {name} of {}", self.name))?);
             }
         }
         runs.sort_by_key(|run| (run.run, run.attempt));
@@ -196,6 +198,21 @@ impl Folder {
         written().map_err(|error| {
             cannot_write(&std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))).into()
         })
+    }
+}
+
+/// A document of a series that is none: whoever reads it, from a folder or from a bundle, cannot go on.
+fn damaged(error: impl std::fmt::Display) -> Failure {
+    let message = format!("{error}: it was cut short or changed, or a newer lab wrote it; take it from a whole copy");
+    Failure::new(Exit::Bundle, message)
+}
+
+/// A document that could not be read: where it is missing or too long, that is the series' own.
+fn unread(error: std::io::Error) -> anyhow::Error {
+    use std::io::ErrorKind::{FileTooLarge, InvalidData, NotFound};
+    match error.kind() {
+        FileTooLarge | InvalidData | NotFound => damaged(error).into(),
+        _ => error.into(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a series repeats, noted beside its runs: who goes on with it gets the same data, and is told what to compare it
 //! with.
 
-use super::Folder;
 use super::bundle::{Bundle, limits};
+use super::{Folder, damaged, unread};
 use crate::wire::{SCHEMA, bounded};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,8 @@ impl Folder {
         if !path.is_file() {
             return Ok(None);
         }
-        let text = bounded::bytes(&path, limits::RECORD).context("read what the series repeats")?;
-        serde_json::from_slice(&text).map(Some).with_context(|| format!("read {REPEATS} of {}", self.name))
+        let text = bounded::bytes(&path, limits::RECORD).map_err(unread).context("read what the series repeats")?;
+        let read = serde_json::from_slice(&text).map_err(damaged);
+        read.map(Some).with_context(|| format!("read {REPEATS} of {}", self.name))
     }
 }

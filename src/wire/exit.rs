@@ -24,7 +24,8 @@ pub enum Exit {
     Engine = 7,
     /// Another lab is using the stack.
     Busy = 8,
-    /// A bundle is damaged, was changed, or holds what this lab cannot read; or a series is not fit for one.
+    /// A bundle or a series is damaged, was changed, or holds what this lab cannot read; or a series is not fit for a
+    /// bundle.
     Bundle = 9,
     /// The gate found what it forbids: a cell that is slower than allowed, or another verdict.
     Slower = 10,
@@ -62,7 +63,7 @@ impl Exit {
             Self::NotVerified => "the rows in the database are not those acknowledged",
             Self::Engine => "the container engine or the stack cannot be reached or refuses",
             Self::Busy => "another lab is using the stack",
-            Self::Bundle => "a bundle is damaged or cannot be read, or a series is not fit for one",
+            Self::Bundle => "a bundle or series is damaged, cannot be read, or is not fit to pass on",
             Self::Slower => "the gate found what it forbids",
             Self::Undecided => "the gate cannot tell",
             Self::NotComparable => "these series cannot be compared",

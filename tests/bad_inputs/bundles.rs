@@ -39,6 +39,7 @@ pub fn cases() -> Vec<Case> {
     const ONE: &str = "{\"schema\":1}";
     let verify = |what: &str, bytes: Vec<u8>, says| case(what, "lab verify x.zip", 9, says).file("x.zip", bytes);
     let good = || sealed(EXPERIMENT, ONE, ONE);
+    let opened = |what: &str, verb: &str, says| case(what, verb, 9, says).file("x.zip", good());
     let cut = good()[..good().len() - 1].to_vec();
     let series = |what: &str, verb: &str, code, says| {
         case(what, verb, code, says).file("results/2026-11-20-test/experiment.toml", EXPERIMENT)
@@ -60,7 +61,18 @@ pub fn cases() -> Vec<Case> {
             "setup.json has schema 0, which no lab has ever written",
         ),
         verify("a setup that is no JSON", sealed(EXPERIMENT, "\u{1b}[2J", ONE), "setup.json says no schema"),
-        verify("a run that is no record", good(), "read run-001.json: missing field `series`"),
+        verify("a run that is no record", good(), "read run-001.json of 2026-11-20-test: missing field `series`"),
+        opened(
+            "a report of a run that is no record",
+            "lab report x.zip",
+            "read run-001.json of 2026-11-20-test: missing",
+        ),
+        opened(
+            "a comparison with a setup that is none",
+            "lab compare x.zip y",
+            "read setup.json of 2026-11-20-test: missing",
+        ),
+        opened("a setup that is none, run again", "lab run x.zip", "read setup.json of 2026-11-20-test: missing"),
         case("a folder as a bundle", "lab verify x.zip", 9, "x.zip: is no file").file("x.zip/y", ""),
         case("a bundle that is not there", "lab verify x.zip", 2, "name a file that `lab bundle` made"),
         case(
@@ -70,18 +82,25 @@ pub fn cases() -> Vec<Case> {
             "its experiment cannot be run by this lab: line 1: ",
         )
         .file("x.zip", sealed("question = [", ONE, ONE)),
-        series("half a run", "lab report 2026-11-20-test", 1, "read run-001.json: EOF while parsing").file(RUN, "{"),
+        series(
+            "half a run",
+            "lab report 2026-11-20-test",
+            9,
+            "read run-001.json of 2026-11-20-test: EOF while parsing",
+        )
+        .file(RUN, "{"),
         series(
             "a run that goes on",
             "lab report 2026-11-20-test",
-            1,
+            9,
             "has more than 33554432 bytes, the most that are read",
         )
         .file(RUN, vec![b' '; (32 << 20) + 1]),
-        series("a run deep in brackets", "lab report 2026-11-20-test", 1, "read run-001.json: ")
+        series("a run deep in brackets", "lab report 2026-11-20-test", 9, "read run-001.json of 2026-11-20-test: ")
             .file(RUN, "[".repeat(10_000)),
-        series("a setup that is none", "lab compare 2026-11-20-test x", 1, "read setup.json of 2026-11-20-test")
+        series("a setup that is none", "lab compare 2026-11-20-test x", 9, "read setup.json of 2026-11-20-test")
             .file("results/2026-11-20-test/setup.json", "[]"),
+        series("a series without a setup", "lab compare 2026-11-20-test x", 9, "read the series' setup: "),
         case("a series elsewhere", "lab report ../../etc", 2, "there is no series ../../etc in results"),
         case("a name that a terminal obeys", "lab report", 2, "there is no series a\u{fffd}[2Jb in results")
             .argument("a\u{1b}[2Jb"),

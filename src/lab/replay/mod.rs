@@ -30,6 +30,8 @@ impl Replay {
         let experiment = Experiment::parse(name, &text)
             .map_err(|error| unsound(path, format!("its experiment cannot be run by this lab: {error}")))?;
         let then = bundle.folder().setup()?;
+        // What could not be compared with at the end is refused before anything runs.
+        bundle.folder().runs()?;
         Ok((Self { bundle, then }, experiment))
     }
 

@@ -111,14 +111,14 @@ fn checks(bundle: &Bundle, own: &str) -> Result<Vec<Check>> {
     checks.push(Check::new("checksums", said, Vec::new()));
     let said = format!("{}, and {} of what is in it: known to this lab", manifest.schema, crate::wire::SCHEMA);
     checks.push(Check::new("schema", said, Vec::new()));
-    let standing = match Standing::of(bundle.folder()) {
-        Ok(standing) => standing,
+    let read = Standing::of(bundle.folder()).and_then(|standing| Ok((standing, bundle.folder().setup()?)));
+    let (standing, setup) = match read {
+        Ok(read) => read,
         Err(error) => {
             checks.push(Check::new("runs", "", vec![format!("{error:#}")]));
             return Ok(checks);
         }
     };
-    let setup = bundle.folder().setup()?;
     checks.push(runs::check(manifest, &standing, &setup));
     checks.extend(data(manifest, &setup.data));
     checks.push(events::check(bundle, &standing.records)?);

@@ -198,6 +198,20 @@ fn data_that_the_runs_did_not_read_is_found() {
 }
 
 #[test]
+fn documents_of_the_right_schema_that_are_none_are_damage() {
+    let place = place();
+    for (name, field) in [("setup.json", "program"), ("run-002.json", "series")] {
+        let file = forged(&place, |folder, _| edit(&folder.join(name), &format!("\"{field}\":"), "\"other\":"));
+        let found = wrong(&file);
+        let said = format!("runs: read {name} of 2026-11-20-test: missing field `{field}`");
+        assert!(found.len() == 1 && found[0].starts_with(&said), "{found:?}");
+        assert_eq!(Failure::exit_of(&verify(&file).unwrap_err()), Exit::Bundle);
+        let error = crate::lab::side_by_side(&place.here.results, &[file.display().to_string()]).unwrap_err();
+        assert_eq!(Failure::exit_of(&error), Exit::Bundle, "{error:#}");
+    }
+}
+
+#[test]
 fn what_a_newer_lab_wrote_is_refused_with_the_remedy() {
     let place = place();
     let newer = forged(&place, |folder, _| edit(&folder.join("setup.json"), "\"schema\": 1", "\"schema\": 2"));
