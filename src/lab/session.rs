@@ -130,7 +130,7 @@ impl Wanted {
     }
 
     fn asked(config: &RunConfig) -> Result<Self> {
-        let bundle = Some(Path::new(&config.experiment)).filter(|_| is_bundle(&config.experiment));
+        let bundle = is_bundle(&config.experiment).then(|| Path::new(&config.experiment));
         if let Some(series) = &config.resume {
             let folder = Folder::open(Path::new(RESULTS), series)?;
             let name = folder.runs()?.first().map_or_else(|| folder.name().to_owned(), |run| run.experiment.clone());
