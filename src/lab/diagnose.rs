@@ -17,6 +17,7 @@ use crate::model::inject::Inject;
 use crate::model::limits::Cpus;
 use crate::model::link::LinkProfile;
 use crate::model::nodes::Nodes;
+use crate::model::profiles::Own;
 use crate::model::quantity::Delay;
 use crate::model::{Switch, units};
 use crate::report::Screen;
@@ -100,6 +101,7 @@ impl DiagnoseConfig {
             backend: None,
             database: None,
             nodes: Nodes::default(),
+            links: Own::default(),
             stop: StopRule { seconds: Some(self.seconds), ..Default::default() },
             cells: cells.iter().map(CellSpan::of).collect(),
         };

@@ -8,7 +8,7 @@ use super::run_loop::{Keep, Names, Played, Player};
 use super::stack_stage::{Leave, StackStage};
 use super::stage::Stage;
 use super::stop::Stop;
-use super::{PROGRAM, StackConfig, compare, data, links, raising, reporting};
+use super::{PROGRAM, StackConfig, compare, data, raising, reporting};
 use crate::analysis::Analysis;
 use crate::engine::{Stack, label};
 use crate::model::{Part, Program, printable, units};
@@ -195,7 +195,7 @@ pub(super) async fn series(stack: &Stack, wanted: &Wanted, stop: &Stop, screen: 
 pub(super) async fn play(stack: &Stack, wanted: &Wanted, stop: &Stop) -> Result<(Folder, Played)> {
     let experiment = &wanted.experiment;
     let steps = plan(experiment);
-    let links = links::profiles().map_err(|error| Failure::new(Exit::Usage, error))?;
+    let links = experiment.profiles()?;
     let mut progress = Progress::for_people(steps.len());
     let mut stage = tokio::select! {
         stage = StackStage::take(stack.clone()) => stage?,
@@ -246,7 +246,7 @@ async fn begin(
     }
     experiment.check_capacity(&stage.capacity().await?)?;
     stage.use_backend(experiment).await?;
-    stage.check_links(experiment).await?;
+    stage.use_links(experiment).await?;
     wanted.cut.iter().for_each(|sentence| progress.say(sentence));
     let scratch = tempfile::tempdir().context("make a folder for generated data")?;
     let here = Path::new(data::DATA);
@@ -264,7 +264,7 @@ async fn begin(
     stage.begin(&name, volume, &programs).await?;
     let setup = setup(stage).await?;
     if let Some(replay) = &wanted.replay {
-        replay.state(stack, &setup).await?.iter().for_each(|sentence| progress.say(sentence));
+        replay.state(stack, &setup, &experiment.profiles()?).await?.iter().for_each(|sentence| progress.say(sentence));
     }
     if wanted.earlier.is_some() && !stack.labs().await?.is_empty() {
         progress.say("this lab runs in a container of the engine: where the engine restarts the lab ends with it, and --resume goes on");
@@ -280,7 +280,8 @@ async fn begin(
 fn new_folder(wanted: &Wanted, setup: &Setup) -> Result<Folder> {
     let experiment = &wanted.experiment;
     let folder = Folder::create(&wanted.results, &experiment.name, &today()?)?;
-    folder.save_experiment(&toml::to_string(&experiment.kept()).context("write the experiment")?)?;
+    let kept = experiment.kept(&experiment.profiles()?);
+    folder.save_experiment(&toml::to_string(&kept).context("write the experiment")?)?;
     folder.save_setup(setup)?;
     if let Some(replay) = &wanted.replay {
         folder.save_repeats(&Repeats::of(replay.bundle()))?;

@@ -180,7 +180,7 @@ fn pair<T: fmt::Display + PartialEq>(
 }
 
 /// A profile as it is written, in a file or on the spot.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Written {
     rtt: Option<Delay>,
@@ -200,6 +200,7 @@ pub(super) struct Written {
     queued: Option<bool>,
     pub(super) source: Option<String>,
     pub(super) date: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) chosen: Vec<String>,
 }
 
@@ -259,6 +260,36 @@ impl Written {
         }
     }
 
+    /// How a profile of a file is written. Delays one by one: together they may be longer than an RTT can be.
+    pub(super) fn of(profile: &LinkProfile) -> Self {
+        let (up, down) = (&profile.up, &profile.down);
+        let (jitters, loses) = (up.jitter.or(down.jitter), up.loss.or(down.loss));
+        let delay = |way: &OneWay| Some(way.delay).filter(|delay| !delay.is_zero());
+        let rate = |way: &OneWay| Some(way.rate).filter(|rate| *rate != Rate::UNLIMITED);
+        let (jitter, jitter_up, jitter_down) = together(up.jitter.map(|j| j.width), down.jitter.map(|j| j.width));
+        let (loss, loss_up, loss_down) = together(up.loss.map(|loss| loss.share), down.loss.map(|loss| loss.share));
+        Self {
+            rtt: None,
+            delay_up: delay(up),
+            delay_down: delay(down),
+            jitter,
+            jitter_up,
+            jitter_down,
+            distribution: jitters.map(|jitter| jitter.distribution),
+            ordered: jitters.map(|jitter| jitter.ordered),
+            loss,
+            loss_up,
+            loss_down,
+            burst: loses.and_then(|loss| loss.burst),
+            up: rate(up),
+            down: rate(down),
+            queued: profile.queued.then_some(true),
+            source: profile.source.clone(),
+            date: profile.date.clone(),
+            chosen: profile.chosen.clone(),
+        }
+    }
+
     /// The profile it means, or which settings contradict each other.
     pub(super) fn profile(&self, name: &str) -> Result<LinkProfile, String> {
         let (delay_up, delay_down) = self.delays()?;
@@ -312,6 +343,11 @@ impl Written {
             (None, up, down) => Ok((up.unwrap_or_default(), down.unwrap_or_default())),
         }
     }
+}
+
+/// A setting of both directions, or that of each.
+fn together<T: PartialEq>(up: Option<T>, down: Option<T>) -> (Option<T>, Option<T>, Option<T>) {
+    if up == down { (up, None, None) } else { (None, up, down) }
 }
 
 fn either<T>(both: Option<T>, own: Option<T>, name: &str, key: &str) -> Result<Option<T>, String> {

@@ -1,7 +1,9 @@
 //! The profiles that have a name: those that come with the program, and a user's own.
 
+use super::cell::LOCAL;
 use super::link::{LinkProfile, Written};
 use super::nearest;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Where a user's own are looked for; the same file comes with the program.
@@ -10,6 +12,18 @@ pub const FILE: &str = "experiments/links.toml";
 /// Those that come with the program.
 const SHIPPED: &str = include_str!("../../experiments/links.toml");
 
+/// Profiles as they are written, each a table under its name.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Own(BTreeMap<String, Written>);
+
+impl Own {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// Named profiles, the nearest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profiles(Vec<LinkProfile>);
@@ -17,23 +31,33 @@ pub struct Profiles(Vec<LinkProfile>);
 impl Profiles {
     /// Those that come with the program.
     pub fn shipped() -> Self {
-        Self(read(SHIPPED).expect("a test reads the shipped profiles"))
+        Self(Vec::new()).with(SHIPPED).expect("a test reads the shipped profiles")
     }
 
     /// With a user's own, the text of a file like [`FILE`]: a name that is there already now means the user's.
-    pub fn with(mut self, text: &str) -> Result<Self, String> {
-        for profile in read(text)? {
+    pub fn with(self, text: &str) -> Result<Self, String> {
+        self.with_own(&read(text)?)
+    }
+
+    /// The same with profiles that were read already.
+    pub fn with_own(mut self, own: &Own) -> Result<Self, String> {
+        for (name, written) in &own.0 {
+            let profile = named(name, written).map_err(|error| format!("[{name}]: {error}"))?;
             match self.0.iter_mut().find(|one| one.name == profile.name) {
                 Some(one) => *one = profile,
                 None => self.0.push(profile),
             }
         }
-        self.sort();
+        self.0.sort_by_key(|profile| (profile.rtt(), !profile.is_local(), profile.name.clone()));
         Ok(self)
     }
 
-    fn sort(&mut self) {
-        self.0.sort_by_key(|profile| (profile.rtt(), !profile.is_local(), profile.name.clone()));
+    /// Those of these names as they are written. Which of them everybody has nobody knows: a lab that is built from a
+    /// file with a user's own ships those, too. Only a link as it is and the way past it mean the same to all.
+    pub fn written<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Own {
+        let found = names.into_iter().filter_map(|name| self.0.iter().find(|one| one.name == name));
+        let settings = found.filter(|one| !one.is_direct() && !(one.is_local() && one.name == LOCAL));
+        Own(settings.map(|one| (one.name.clone(), Written::of(one))).collect())
     }
 
     /// All of them, the nearest first.
@@ -70,24 +94,22 @@ impl Profiles {
 }
 
 /// Reads a file's text; an error says the line and, for a wrong word, the nearest right one.
-fn read(text: &str) -> Result<Vec<LinkProfile>, String> {
-    let written: BTreeMap<String, Written> = toml::from_str(text).map_err(|error| {
+fn read(text: &str) -> Result<Own, String> {
+    toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         let hint = nearest::hint(error.message()).map_or_else(String::new, |word| format!(" (did you mean `{word}`?)"));
         format!("line {line}: {}{hint}", error.message())
-    })?;
-    let mut profiles = Profiles(Vec::new());
-    for (name, written) in &written {
-        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
-            return Err(format!("[{name}]: a profile's name has letters, digits, - and _ only"));
-        }
-        if written.source.is_none() {
-            return Err(format!("[{name}]: source is missing: say where the figures come from, or \"chosen\""));
-        }
-        profiles.0.push(written.profile(name).map_err(|error| format!("[{name}]: {error}"))?);
+    })
+}
+
+fn named(name: &str, written: &Written) -> Result<LinkProfile, String> {
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+        return Err("a profile's name has letters, digits, - and _ only".into());
     }
-    profiles.sort();
-    Ok(profiles.0)
+    if written.source.is_none() {
+        return Err("source is missing: say where the figures come from, or \"chosen\"".into());
+    }
+    written.profile(name)
 }
 
 #[cfg(test)]
@@ -122,6 +144,28 @@ mod tests {
         assert_eq!(profiles.find("office").unwrap().to_string(), "rtt=3ms");
         assert_eq!(profiles.find("lte").unwrap().to_string(), "rtt=50ms");
         assert_eq!(profiles.find("rtt=7ms").unwrap().name, "rtt=7ms");
+    }
+
+    #[test]
+    fn what_a_series_ran_on_is_written_and_read_back_as_the_same() {
+        let own = "[office]\ndelay_up = \"10s\"\ndelay_down = \"9s\"\njitter_up = \"1ms\"\nordered = false\nloss = \"1%\"\n\
+                   burst = \"4packets\"\ndown = \"1mbit\"\nqueued = true\nsource = \"ping\"\ndate = \"2026\"\n\
+                   chosen = [\"loss\"]\n[lte]\nrtt = \"50ms\"\nsource = \"chosen\"\n[unused]\nsource = \"chosen\"\n";
+        let here = Profiles::shipped().with(own).unwrap();
+        let kept = here.written(["office", "lte", "home", "rtt=7ms", "office"]);
+        assert_eq!(kept.0.keys().collect::<Vec<_>>(), ["home", "lte", "office"]);
+        let again: Own = toml::from_str(&toml::to_string(&kept).unwrap()).unwrap();
+        assert_eq!(again, kept);
+        let there = Profiles::shipped().with_own(&again).unwrap();
+        for name in ["office", "lte", "home"] {
+            assert_eq!(there.find(name), here.find(name));
+        }
+        for profile in here.all() {
+            assert_eq!(named(&profile.name, &Written::of(profile)).as_ref(), Ok(profile));
+        }
+        assert!(here.written(["local", "direct"]).is_empty());
+        let odd = Profiles::shipped().with("[local]\nrtt = \"1ms\"\nsource = \"chosen\"\n").unwrap();
+        assert!(!odd.written(["local"]).is_empty());
     }
 
     #[test]

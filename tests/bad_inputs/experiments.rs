@@ -42,6 +42,8 @@ const EDITED: &[(&str, &str, &str)] = &[
     ("seed = 7", "seed = 7\ndatabase = { url = \"postgres://me:secret@db/app\" }", "the database URL holds a password"),
     ("seed = 7", "seed = 7\ndatabase = { url = \"mysql://me@db/app\" }", "the database URL begins with no postgres://"),
     ("seed = 7", "seed = 7\ndatabase = { host = \"db\" }", "unknown field `host`"),
+    ("seed = 7", "seed = 7\nlinks = { a = { rtt = \"1ms\" } }", "links: [a]: source is missing"),
+    ("seed = 7", "seed = 7\nlinks = { a = { source = \"x\", rtd = \"1ms\" } }", "did you mean `rtt`?"),
     ("question", "\"\\u001b[2Jquestion\"", "unknown field `\u{fffd}[2Jquestion`"),
 ];
 

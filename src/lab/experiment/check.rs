@@ -1,9 +1,9 @@
 //! What an experiment may ask for: in itself, and of the stack it is to run on. Each refusal says what would do.
 
 use super::{CellSpan, Experiment, faults};
+use crate::lab::Capacity;
 use crate::lab::placement::{places, places_apart};
 use crate::lab::plan::{estimate, runs};
-use crate::lab::{Capacity, links};
 use crate::model::cell::Cell;
 use crate::model::share::Share;
 use crate::model::{Commit, Program, Reader, Statement, Storage, Workload, units};
@@ -65,7 +65,7 @@ impl Experiment {
         cells.iter().try_for_each(|cell| faults::check(cell, &self.stop))?;
         self.database.as_ref().map_or(Ok(()), |database| database.check(&cells))?;
         // Once each: the cells of a series share few links.
-        let (profiles, mut found) = (links::profiles()?, HashSet::new());
+        let (profiles, mut found) = (self.profiles().map_err(|error| error.message)?, HashSet::new());
         let mut new = cells.iter().map(|cell| cell.link.as_str()).filter(|link| found.insert(*link));
         new.try_for_each(|link| profiles.find(link).map(drop))
     }

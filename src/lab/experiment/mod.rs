@@ -8,9 +8,11 @@ mod faults;
 pub use cells::CellSpan;
 pub use database::Database;
 
+use crate::lab::links;
 use crate::model::cell::Cell;
 use crate::model::limits::Cpus;
 use crate::model::nodes::Nodes;
+use crate::model::profiles::{Own, Profiles};
 use crate::model::{Backend, Commit, Placement, Scheme, Statement, nearest, profiles, seconds};
 use crate::wire::bounded;
 use crate::wire::exit::{Exit, Failure};
@@ -69,6 +71,9 @@ pub struct Experiment {
     /// nothing of where it was made.
     #[serde(default, skip_serializing)]
     pub nodes: Nodes,
+    /// Link profiles of its own, which go before those of this machine.
+    #[serde(default, skip_serializing_if = "Own::is_empty")]
+    pub links: Own,
     /// When a run ends.
     pub stop: StopRule,
     /// What is compared: each a cross product.
@@ -222,9 +227,18 @@ impl Experiment {
         Ok(self)
     }
 
-    /// As a series keeps it: that its database was outside, not where.
-    pub fn kept(&self) -> Self {
-        Self { database: self.database.as_ref().map(|_| Database::default()), ..self.clone() }
+    /// What its cells' links mean here.
+    pub fn profiles(&self) -> Result<Profiles, Failure> {
+        links::profiles()
+            .and_then(|here| here.with_own(&self.links).map_err(|error| format!("links: {error}")))
+            .map_err(usage)
+    }
+
+    /// As a series keeps it: that its database was outside, not where; with the profiles of its links, which another
+    /// machine may not have, or may have by that name and mean something else.
+    pub fn kept(&self, profiles: &Profiles) -> Self {
+        let links = profiles.written(self.cells.iter().flat_map(|span| &span.link).map(String::as_str));
+        Self { database: self.database.as_ref().map(|_| Database::default()), links, ..self.clone() }
     }
 
     /// Every cell it spans, each once, in the order of the file.

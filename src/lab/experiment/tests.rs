@@ -27,6 +27,24 @@ fn every_shipped_experiment_parses_and_what_is_saved_loads_again() {
 }
 
 #[test]
+fn links_go_with_the_series_and_mean_the_same_elsewhere() {
+    let own = "[office]\nrtt = \"3ms\"\nsource = \"ping\"\n[lte]\nrtt = \"50ms\"\nsource = \"chosen\"\n";
+    let here = Profiles::shipped().with(own).unwrap();
+    let mut experiment =
+        Experiment::parse("x", &with("pool = [1]\nlink = [\"home\", \"local\", \"lte\", \"rtt=1ms\"]")).unwrap();
+    experiment.cells[0].link.push("office".into());
+    assert!(Experiment::parse("x", &toml::to_string(&experiment).unwrap()).unwrap_err().contains("profile office"));
+    let kept = toml::to_string(&experiment.kept(&here)).unwrap();
+    assert_eq!(kept.matches("[links.").count(), 3, "{kept}");
+    let elsewhere = Experiment::parse("x", &kept).unwrap();
+    for link in ["home", "local", "lte", "rtt=1ms", "office"] {
+        assert_eq!(elsewhere.profiles().unwrap().find(link), here.find(link), "{kept}");
+    }
+    let replayed = elsewhere.kept(&elsewhere.profiles().unwrap());
+    assert_eq!(toml::to_string(&replayed).unwrap(), kept, "what is run again keeps the same");
+}
+
+#[test]
 fn a_block_spans_the_product_of_its_factors_and_blocks_add_up() {
     let text = with("pool = [1, 15]\ndb_cpus = [\"0.5\", \"unlimited\"]\nforeign_keys = [\"on\", \"off\"]");
     let text =

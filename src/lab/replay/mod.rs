@@ -2,8 +2,8 @@
 
 mod level;
 
+use super::data;
 use super::experiment::Experiment;
-use super::{data, links};
 use crate::engine::{DataSet, Stack};
 use crate::model::profiles::Profiles;
 use crate::series::Folder;
@@ -72,10 +72,9 @@ impl Replay {
     }
 
     /// What a replay on this setup can be compared with, a sentence each; and the bundle's images where they bring it
-    /// nearer.
-    pub async fn state(&self, stack: &Stack, now: &Setup) -> Result<Vec<String>> {
-        let profiles = links::profiles().unwrap_or_else(|_| Profiles::shipped());
-        let found = level::level(&self.then, now, other_links(&self.bundle.folder().runs()?, &profiles));
+    /// nearer. `links` are what its links mean now.
+    pub async fn state(&self, stack: &Stack, now: &Setup, links: &Profiles) -> Result<Vec<String>> {
+        let found = level::level(&self.then, now, other_links(&self.bundle.folder().runs()?, links));
         let mut said = found.sentences(self.bundle.manifest(), self.bundle.checksum());
         if found.level != Level::Exact && !self.bundle.manifest().images.is_empty() {
             said.push(self.offer_images(stack).await?);

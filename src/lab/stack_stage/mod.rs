@@ -29,6 +29,7 @@ use crate::engine::{DataVolume, Healthy, Limits, Network, Responder, RunSpec, St
 use crate::model::cell::Cell;
 use crate::model::clock;
 use crate::model::fault::Kind;
+use crate::model::profiles::Profiles;
 use crate::model::{Congestion, Phase, Placement, Program, Storage, Tls};
 use crate::wire::conditions::{Conditions, Harness, Setting};
 use crate::wire::exit::{Exit, Failure};
@@ -71,6 +72,8 @@ pub struct StackStage {
     conditions: Conditions,
     /// Set before the first run.
     series: Option<Series>,
+    /// What the cells' links mean.
+    links: Profiles,
     /// How fast the processors were so far, and what ends waiting for that; none before the first run.
     pace: Option<(Pace, Stop)>,
 }
@@ -128,6 +131,7 @@ impl StackStage {
             client_cores,
             conditions: Conditions { engine, client_engine, ..Default::default() },
             series: None,
+            links: Profiles::shipped(),
             pace: None,
             stack,
         };

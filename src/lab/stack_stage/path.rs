@@ -3,7 +3,7 @@
 use super::StackStage;
 use super::fault::lossy;
 use crate::engine::{OUTER, Waiting};
-use crate::lab::{Experiment, links};
+use crate::lab::Experiment;
 use crate::model::Backend;
 use crate::model::fault::Kind;
 use crate::model::link::LinkProfile;
@@ -19,8 +19,10 @@ use std::future::Future;
 const AGENT: &str = "/usr/local/bin/link";
 
 impl StackStage {
-    /// Refuses links that the backend here cannot make, before anything is changed.
-    pub(in crate::lab) async fn check_links(&self, experiment: &Experiment) -> Result<()> {
+    /// Knows from now on what the experiment's links mean; refuses those that the backend here cannot make, before
+    /// anything is changed.
+    pub(in crate::lab) async fn use_links(&mut self, experiment: &Experiment) -> Result<()> {
+        self.links = experiment.profiles()?;
         let emulation = self.link_status().await?.emulation;
         for cell in experiment.cells() {
             let profile = self.profile(&cell.link)?;
@@ -49,7 +51,7 @@ impl StackStage {
 
     /// The profile that a cell's word means.
     pub(super) fn profile(&self, wanted: &str) -> Result<LinkProfile> {
-        links::find(wanted).map_err(|error| Failure::new(Exit::Usage, error).into())
+        self.links.find(wanted).map_err(|error| Failure::new(Exit::Usage, error).into())
     }
 
     /// What the link says of itself.
