@@ -6,6 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . docker/common.sh
+. docker/sources.sh
 
 readonly suite=trixie
 readonly seconds_for_registry=10
@@ -174,23 +175,6 @@ add_certificates() (
     printf 'FROM %s\nLABEL ingest-lab.role=build\nCOPY ca.crt /etc/ssl/certs/ca-certificates.crt\n' "$rust" >"$context/Dockerfile" &&
     docker build -t ingest-lab-base-rust:certificates "$context"
 )
-
-revision() {
-  local commit; commit=$(git rev-parse HEAD 2>/dev/null) || { echo unknown; return; }
-  [ -z "$(git status --porcelain 2>/dev/null)" ] || commit+=-dirty
-  echo "$commit"
-}
-
-# What the working tree has beyond its commit, for whoever gets a series made with it (\`lab bundle --include-diff\`).
-# A clean tree, or none, gives an empty file: the image's layer stays the same.
-difference() {
-  local index; index=$(mktemp) || return 1
-  if git rev-parse HEAD >/dev/null 2>&1 && [ -n "$(git status --porcelain)" ]; then
-    cp "$(git rev-parse --git-path index)" "$index" &&
-      GIT_INDEX_FILE=$index git add --all --intent-to-add && GIT_INDEX_FILE=$index git diff --binary HEAD
-  fi
-  rm -f "$index"
-}
 
 sum() { if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d' ' -f1; }
 
