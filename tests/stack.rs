@@ -118,13 +118,17 @@ fn a_bundle_is_verified_tells_nothing_private_and_is_run_again(stack: &Stack) {
     let (host, home) = (std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap(), std::env::var("HOME"));
     let password = stack.password();
     let place = stack.folder.path().display().to_string();
-    let words = [
+    let user = std::env::var("USER").ok().filter(|name| name != "root").unwrap_or_default();
+    let addresses = stack.addresses();
+    assert!(!addresses.is_empty(), "the database has an address to look for");
+    let mut words = vec![
         ("the host's name", host.trim()),
         ("the home folder", home.as_deref().unwrap_or("")),
-        ("the user's name", &std::env::var("USER").ok().filter(|name| name != "root").unwrap_or_default()),
-        ("the password", &password),
-        ("the folder it was made in", &place),
+        ("the user's name", user.as_str()),
+        ("the password", password.as_str()),
+        ("the folder it was made in", place.as_str()),
     ];
+    words.extend(addresses.iter().map(|address| ("the database's address", address.as_str())));
     assert!(password.len() > 8, "a password to look for: {password}");
     assert_eq!(ingest_lab::series::bundle::traces(&file, &words).unwrap(), Vec::<String>::new());
     let verified = stack.lab(&["verify", "shared.zip"]).output().unwrap();

@@ -24,6 +24,11 @@ impl Engine {
     }
 }
 
+/// A digest without the registry and the account that the image came from: a mirror's name is nobody else's business.
+fn digest(name: &str) -> String {
+    name.rsplit_once('@').map_or(name, |(_, digest)| digest).to_owned()
+}
+
 impl Stack {
     /// An image by name or id, on an engine where its role is played; a sentence with the remedy where it isn't there.
     pub async fn image_facts(&self, role: &str, image: &str) -> Result<ImageFacts> {
@@ -39,7 +44,7 @@ impl Stack {
         Ok(ImageFacts {
             role: role.into(),
             id: found.id.unwrap_or_default(),
-            digests: found.repo_digests.unwrap_or_default(),
+            digests: found.repo_digests.unwrap_or_default().iter().map(|name| digest(name)).collect(),
             base: labels.get(label::BASE).cloned().unwrap_or_else(|| "unknown".into()),
             labels: labels.into_iter().collect(),
         })
@@ -73,5 +78,16 @@ impl Stack {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_does_not_tell_whose_registry_it_came_from() {
+        assert_eq!(digest("registry.example.org:5000/ada/ingest-lab-db@sha256:d1"), "sha256:d1");
+        assert_eq!(digest("sha256:d1"), "sha256:d1");
     }
 }

@@ -68,7 +68,7 @@ pub struct ImageFacts {
     pub role: String,
     /// Its id, a checksum of its contents.
     pub id: String,
-    /// Digests by which a registry knows it; none where it was built here.
+    /// Digests by which registries know it, without what they call it; none where it was built here.
     pub digests: Vec<String>,
     /// The base it was built on: `official`, or `stand-in` (Debian packages, made on this machine).
     pub base: String,
@@ -133,7 +133,7 @@ pub struct LinkStatus {
     pub listen: u16,
     /// Where they are passed on to, as it was asked for: `db:5432`.
     pub target: String,
-    /// The address that name has now.
+    /// The address that name has now; empty in a record.
     pub address: String,
     /// Kinds that were preferred but don't work here.
     pub rejected: Vec<Rejected>,

@@ -215,6 +215,14 @@ impl Stack {
         format!("postgresql://ingest:{}@{host}:5432/ingest", self.password())
     }
 
+    /// The database's addresses on the stack's networks.
+    pub fn addresses(&self) -> Vec<String> {
+        let filter = format!("label=ingest-lab.stack={}", self.project);
+        let db = docker(&["ps", "-q", "--filter", &filter, "--filter", "label=com.docker.compose.service=db"]);
+        let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}";
+        docker(&["inspect", "-f", format, db.trim()]).split_whitespace().map(str::to_owned).collect()
+    }
+
     /// Whether the database stands still.
     pub fn is_paused(&self) -> bool {
         let filter = format!("label=ingest-lab.stack={}", self.project);

@@ -154,10 +154,15 @@ impl Place {
         hex(&Sha256::digest(place.as_bytes())[..8])
     }
 
-    /// Hides it in what is kept.
-    pub fn veil(&self) -> Veil {
+    /// Hides it in what is kept; `link` is the `host:port` of what passes connections on.
+    pub fn veil(&self, link: &str) -> Veil {
         let (target, name) = (self.target(), &self.name);
-        Veil::over([format!("postgresql://{target}/{name}"), format!("{target}/{name}"), target, self.host.clone()])
+        let urls = [target.as_str(), link].map(|at| [format!("postgresql://{at}/{name}"), format!("{at}/{name}")]);
+        let places = urls.into_iter().flatten().chain([target.clone(), self.host.clone()]);
+        // As the URL has them, and as the server says them.
+        let said = |name: &String| percent_decode_str(name).decode_utf8_lossy().into_owned();
+        let names = [&self.user, name].into_iter().flat_map(|name| [name.clone(), said(name)]);
+        Veil::over(places, names)
     }
 }
 
@@ -230,6 +235,10 @@ mod tests {
         let one = place("postgres://me@db.example.org/app");
         assert_eq!(one.checksum(), place("postgres://you@db.example.org:5432/app?sslmode=require").checksum());
         assert_ne!(one.checksum(), place("postgres://me@db.example.org/other").checksum());
-        assert!(!one.veil().hide("postgresql://db.example.org:5432/app is gone").contains("example"));
+        let veil = place("postgres://a%20b@db.example.org/app").veil("outer-link:5432");
+        for said in ["postgresql://db.example.org:5432/app is gone", "postgresql://outer-link:5432/app is gone"] {
+            assert_eq!(veil.hide(said), "the external database is gone");
+        }
+        assert_eq!(veil.hide("role \"a b\" in app"), "role \"(unnamed)\" in app");
     }
 }

@@ -25,7 +25,7 @@ pub(in crate::lab) fn setup() -> Setup {
     let image = |role: &str, digest: &str| ImageFacts {
         role: role.into(),
         id: format!("sha256:{role}"),
-        digests: vec![format!("example/ingest-lab-{role}@sha256:{digest}")],
+        digests: vec![format!("sha256:{digest}")],
         base: "official".into(),
         labels: Default::default(),
     };

@@ -52,7 +52,7 @@ pub(super) fn level(then: &Setup, now: &Setup, others: Vec<String>) -> Found {
     Found { level, reasons, besides }
 }
 
-/// By id, or by the digest that a registry knows it by.
+/// By id, or by the digest that a registry knows it by; older setups tell which registry, too.
 fn is_same(was: &ImageFacts, is: &ImageFacts) -> bool {
     let digest = |name: &str| name.rsplit_once('@').map_or_else(|| name.to_owned(), |(_, digest)| digest.to_owned());
     was.id == is.id || was.digests.iter().any(|one| is.digests.iter().any(|other| digest(one) == digest(other)))

@@ -95,7 +95,7 @@ impl StackStage {
         conditions.observed = Some(observed);
         match ended {
             Ok(mut result) => {
-                result.job.dburl.0 = format!("({})", crate::wire::external::UNNAMED);
+                outside.veil.unname(&mut result);
                 self.verified(result, &job, conditions).await
             }
             Err(failure) => Ok(outside.unnamed_failure(&failure).into()),

@@ -66,7 +66,7 @@ impl StackStage {
         found.require(&place)?;
         external::lock(&control).await?;
         allowed(&place, experiment, leave, stop).await?;
-        let (target, veil) = (place.target(), place.veil());
+        let (target, veil) = (place.target(), place.veil(&outer()));
         self.beyond = network;
         // From here on whoever ends the series drops what was made, however far that came.
         let outside = self.outside.insert(Outside { place, password, authority, control, found, veil, inner: None });
@@ -113,7 +113,7 @@ impl Outside {
 
     /// What an ingester of this cell connects with: what the cell asks of the server is asked of its sessions.
     pub(super) fn url(&self, cell: &Cell) -> DbUrl {
-        let outer = format!("{OUTER}:5432");
+        let outer = outer();
         let at = (cell.link != DIRECT).then_some(outer.as_str());
         self.place.url(&self.password, at, &of_sessions(cell))
     }
@@ -137,8 +137,13 @@ impl Outside {
 
     /// What a link says of itself, without the server's name.
     pub(super) fn unnamed(&self, status: LinkStatus) -> LinkStatus {
-        LinkStatus { target: UNNAMED.into(), address: String::new(), ..status }
+        LinkStatus { target: UNNAMED.into(), ..status }
     }
+}
+
+/// The link's end that ingesters connect to.
+fn outer() -> String {
+    format!("{OUTER}:5432")
 }
 
 /// What sessions of such a cell are opened with.
