@@ -184,7 +184,8 @@ lock() { case $1 in python) sum docker/python/requirements.txt ;; db) ;; *) sum 
 build_target() {
   docker build -f docker/Dockerfile --target "$1" -t "ingest-lab-$1:$INGEST_LAB_TAG" "${build_args[@]}" \
     --build-arg DEBIAN_IMAGE="$debian" --build-arg POSTGRES_IMAGE="$postgres" --build-arg RUST_IMAGE="$rust" \
-    --build-arg BASE="$base" --build-arg REVISION="$revision" --build-arg VERSION="$version" --build-arg LOCK="$(lock "$1")" .
+    --build-arg BASE="$base" --build-arg REVISION="$revision" --build-arg VERSION="$version" --build-arg LOCK="$(lock "$1")" \
+    --build-arg CHANGES="$changes" .
 }
 
 main() {
@@ -210,6 +211,9 @@ main() {
 
   revision=$(revision) version=$(sed -n 's/^version *= *"\([^"]*\)".*/\1/p' Cargo.toml | head -n 1)
   difference > target/tree.diff
+  # Tells two builds of one revision apart that had other changes: `lab bundle --include-diff` asks.
+  changes=""
+  [ ! -s target/tree.diff ] || changes=$(sum target/tree.diff)
   local target
   step "db" build_target db
   if have "ingest-lab-ingester:$INGEST_LAB_TAG"; then step "ingester" build_target ingester

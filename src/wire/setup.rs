@@ -206,15 +206,23 @@ const REVISION: &str = "org.opencontainers.image.revision";
 /// What images built with changes have at the end of that label.
 pub const DIRTY: &str = "-dirty";
 
+/// The label that holds the SHA-256 of these changes.
+const CHANGES: &str = "ingest-lab.changes";
+
 /// The revision that these images were built from, empty where it isn't known; and whether the sources had changes
 /// that it doesn't hold. Of several builds, the ingester's.
 pub fn revision(images: &[ImageFacts]) -> (String, bool) {
-    let ingester = images.iter().find(|image| image.role == "ingester").or(images.first());
-    let label = ingester.and_then(|image| image.labels.get(REVISION)).map_or("", String::as_str);
+    let label = label(images, REVISION);
     match label.strip_suffix(DIRTY) {
         Some(revision) => (revision.into(), true),
         None => (if label == "unknown" { String::new() } else { label.into() }, false),
     }
+}
+
+/// A label of the ingester's image; empty where it has none.
+fn label<'a>(images: &'a [ImageFacts], name: &str) -> &'a str {
+    let ingester = images.iter().find(|image| image.role == "ingester").or(images.first());
+    ingester.and_then(|image| image.labels.get(name)).map_or("", String::as_str)
 }
 
 impl Setup {
@@ -252,6 +260,11 @@ impl Setup {
     pub fn sources(&self) -> (String, bool) {
         let (revision, dirty) = revision(&self.images);
         if self.revision.is_empty() { (revision, self.dirty || dirty) } else { (self.revision.clone(), self.dirty) }
+    }
+
+    /// The SHA-256 of the changes it ran on besides, empty where there were none or nobody noted it.
+    pub fn changes(&self) -> &str {
+        label(&self.images, CHANGES)
     }
 
     /// What is different now, a phrase each.

@@ -4,11 +4,14 @@ use super::Here;
 use crate::engine::Stack;
 use crate::lab::standing::Standing;
 use crate::lab::{data, reporting};
+use crate::model::hex;
 use crate::series::bundle::{Contents, Entry, Kind};
 use crate::series::{Folder, stem};
+use crate::wire::bounded;
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::setup::{SavedImage, Setup};
 use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// Enough of a checksum to tell it from another, characters.
@@ -80,7 +83,22 @@ impl Ready {
                 "{name} ran on changes, which this lab's image does not hold: `make images` puts them there"
             ));
         }
-        self.entries.push(Entry { name: "tree.diff".into(), contents: Contents::File(here.diff.clone()) });
+        let diff =
+            bounded::bytes(&here.diff, Kind::Diff.limit()).context("read the changes that go into the bundle")?;
+        let changes = self.setup.changes();
+        if changes.is_empty() {
+            return refuse(format!(
+                "{name} ran on changes of which its images don't say which: nobody can tell whether those at hand are \
+                 they. Commit them and run it anew"
+            ));
+        }
+        if hex(&Sha256::digest(&diff)) != changes {
+            return refuse(format!(
+                "{name} ran on other changes than those that this lab's image was built from: go back to them and \
+                 `make images`, or commit what there is now and run it anew"
+            ));
+        }
+        self.entries.push(Entry { name: "tree.diff".into(), contents: Contents::Bytes(diff) });
         Ok(())
     }
 

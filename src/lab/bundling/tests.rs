@@ -3,8 +3,10 @@
 use super::testing::{Place, SERIES, edit, setup};
 use super::*;
 use crate::lab::data;
+use crate::model::hex;
 use crate::series::bundle::{Bundle, Kind, traces};
 use crate::wire::setup::Setup;
+use sha2::{Digest, Sha256};
 
 fn exit(refused: &anyhow::Error) -> Exit {
     Failure::exit_of(refused)
@@ -100,16 +102,30 @@ fn a_series_that_is_half_written_is_refused() {
 
 #[test]
 fn changes_that_no_revision_holds_are_passed_on_or_the_series_is_not() {
-    let place = Place::new();
-    place.add(&Setup { dirty: true, ..setup() }, false);
+    let diff = "--- a\n+++ b\n";
+    let on = |changes: &str| {
+        let mut setup = Setup { dirty: true, ..setup() };
+        setup.images[1].labels.insert("ingest-lab.changes".into(), changes.into());
+        let place = Place::new();
+        place.add(&setup, false);
+        place
+    };
+    let place = on(&hex(&Sha256::digest(diff)));
     let said = refusal(&place);
     assert!(said.contains("ran on abcdef with changes") && said.contains("--include-diff"), "{said}");
     let with_diff = |place: &Place| place.bundle_as(|config| config.include_diff = true);
     let said = with_diff(&place).unwrap_err().to_string();
     assert!(said.contains("this lab's image does not hold"), "{said}");
-    std::fs::write(&place.here.diff, "--- a\n+++ b\n").unwrap();
+    std::fs::write(&place.here.diff, diff).unwrap();
     let bundle = Bundle::open(&with_diff(&place).unwrap().0).unwrap();
-    assert_eq!(bundle.text("tree.diff").unwrap().as_deref(), Some("--- a\n+++ b\n"));
+    assert_eq!(bundle.text("tree.diff").unwrap().as_deref(), Some(diff));
+    std::fs::write(&place.here.diff, "--- a\n+++ c\n").unwrap();
+    let said = with_diff(&place).unwrap_err().to_string();
+    assert!(said.contains("ran on other changes than those that this lab's image was built from"), "{said}");
+    let unknown = on("");
+    std::fs::write(&unknown.here.diff, diff).unwrap();
+    let said = with_diff(&unknown).unwrap_err().to_string();
+    assert!(said.contains("its images don't say which"), "{said}");
     let mut other = place;
     other.here.revision = "fedcba-dirty".into();
     let said = with_diff(&other).unwrap_err().to_string();

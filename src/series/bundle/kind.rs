@@ -71,7 +71,7 @@ impl Kind {
     }
 
     /// The most bytes that such a file may have.
-    pub(super) fn limit(self) -> u64 {
+    pub fn limit(self) -> u64 {
         match self {
             Self::Experiment => limits::EXPERIMENT,
             Self::Data | Self::Images => limits::LARGE,
