@@ -12,6 +12,9 @@ use anyhow::Result;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+/// What stands behind the name of a bundle's series.
+const BUNDLE: &str = " (bundle)";
+
 /// What `lab compare` is told.
 #[derive(Debug, Clone)]
 pub struct CompareConfig {
@@ -77,7 +80,7 @@ pub(super) fn after_replay(bundle: &Bundle, replayed: &Folder, screen: Screen) -
 
 /// What a bundle's series is called beside one of this machine, which may have the same name.
 fn of_bundle(bundle: &Bundle) -> String {
-    format!("{} (bundle)", bundle.folder().name())
+    format!("{}{BUNDLE}", bundle.folder().name())
 }
 
 /// The series by their names, folders or bundles.
@@ -95,7 +98,24 @@ fn open(results: &Path, wanted: &[String]) -> Result<Vec<Side>> {
         let name = series.bundle().map_or_else(|| series.name().to_owned(), of_bundle);
         opened.push(Side::of(name, &series)?);
     }
+    tell_apart(&mut opened);
     Ok(opened)
+}
+
+/// Numbers those of one name, in the order they are named: two colleagues may send bundles of series that are called the
+/// same.
+fn tell_apart(sides: &mut [Side]) {
+    let names: Vec<String> = sides.iter().map(|side| side.name.clone()).collect();
+    for (at, (side, name)) in sides.iter_mut().zip(&names).enumerate() {
+        let same = |names: &[String]| names.iter().filter(|other| *other == name).count();
+        if same(&names) > 1 {
+            let number = same(&names[..=at]);
+            side.name = match name.strip_suffix(BUNDLE) {
+                Some(series) => format!("{series} (bundle {number})"),
+                None => format!("{name} ({number})"),
+            };
+        }
+    }
 }
 
 /// What `tell` makes of the comparison, and what the gate decides.
@@ -142,6 +162,7 @@ fn formed(compared: &Compared<'_>, form: Form) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::bundling::testing::{Place, SERIES, setup};
     use super::super::plan::plan;
     use super::super::testing::experiment;
     use super::*;
@@ -214,6 +235,23 @@ mod tests {
         let (exit, said) = failure(compared(results.path(), &[&one, &one], None));
         assert_eq!((exit, said.contains("is named twice")), (Exit::Usage, true), "{said}");
         assert_eq!(failure(compared(results.path(), &[&one, "nothing"], None)).0, Exit::Usage);
+    }
+
+    #[test]
+    fn bundles_of_one_name_are_told_apart_in_the_order_they_are_named() {
+        let (one, other) = (Place::new(), Place::new());
+        one.add(&setup(), false);
+        other.add(&Setup { noise_floor: Some(0.01), ..setup() }, false);
+        let [first, second] = [&one, &other].map(|place| place.bundle().display().to_string());
+        let names = |words: &[&str]| -> Vec<String> {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            open(&one.here.results, &words).unwrap().into_iter().map(|side| side.name).collect()
+        };
+        let called = |how: &str| format!("{SERIES} ({how})");
+        assert_eq!(names(&[first.as_str(), second.as_str()]), [called("bundle 1"), called("bundle 2")]);
+        assert_eq!(names(&[first.as_str(), SERIES]), [called("bundle"), SERIES.to_owned()]);
+        let (exit, said) = failure(compared(&one.here.results, &[&first, &first], None));
+        assert_eq!((exit, said.contains("is named twice")), (Exit::Usage, true), "{said}");
     }
 
     #[test]
