@@ -3,6 +3,9 @@
 use crate::series::bundle::Manifest;
 use crate::wire::setup::{ImageFacts, Setup};
 
+/// The base of images that no registry's are under.
+const STAND_IN: &str = "stand-in";
+
 /// How near a replay comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Level {
@@ -58,8 +61,14 @@ fn is_same(was: &ImageFacts, is: &ImageFacts) -> bool {
     was.id == is.id || was.digests.iter().any(|one| is.digests.iter().any(|other| digest(one) == digest(other)))
 }
 
+/// What an image is not built on anew: another kind of base, or a stand-in, which is made of the packages of its day.
 fn other_base(was: &ImageFacts, is: &ImageFacts) -> Option<String> {
-    (was.base != is.base).then(|| format!("the image {} has another base: was {}, is {}", was.role, was.base, is.base))
+    let role = &was.role;
+    if was.base != is.base {
+        return Some(format!("the image {role} has another base: was {}, is {}", was.base, is.base));
+    }
+    (was.base == STAND_IN && !is_same(was, is))
+        .then(|| format!("the image {role} was built anew on a {STAND_IN}, which has the packages of its day"))
 }
 
 /// Why images that are not the same are not the same sources built anew, either.
@@ -155,5 +164,21 @@ mod tests {
         });
         assert_eq!(level, Level::Approximate);
         assert_eq!(why, "the image db has another base: was official, is stand-in");
+    }
+
+    #[test]
+    fn images_built_anew_on_stand_ins_are_approximate_whatever_the_revision() {
+        let on_stand_ins = || {
+            let mut setup = setup();
+            setup.images.iter_mut().for_each(|image| image.base = "stand-in".into());
+            setup
+        };
+        let mut anew = on_stand_ins();
+        anew.images[1].id = "sha256:other".into();
+        anew.images[1].digests.clear();
+        let found = level(&on_stand_ins(), &anew, Vec::new());
+        let why = "the image ingester was built anew on a stand-in, which has the packages of its day";
+        assert_eq!((found.level, found.reasons), (Level::Approximate, vec![why.to_owned()]));
+        assert_eq!(level(&on_stand_ins(), &on_stand_ins(), Vec::new()).level, Level::Exact, "the same images");
     }
 }
