@@ -155,7 +155,7 @@ struct Doctor {
 struct Bundle {
     /// A series' name (`lab list` shows them), or its folder
     series: String,
-    /// Where the bundle goes [default: SERIES.zip]
+    /// Where the bundle goes: its name ends in .zip [default: SERIES.zip]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Put in the data that it ran on

@@ -84,6 +84,10 @@ fn prepare(here: &Here, config: &BundleConfig, scratch: &Path) -> Result<gather:
         let message = format!("{} is a bundle already: name a series, `lab list` shows them", config.series);
         return Err(Failure::new(Exit::Usage, message).into());
     }
+    if config.output.as_ref().is_some_and(|output| !is_bundle(&output.to_string_lossy())) {
+        let message = "a bundle is known by its name, which ends in .zip: give -o another";
+        return Err(Failure::new(Exit::Usage, message).into());
+    }
     let folder = Folder::open(&here.results, &config.series)?;
     let standing = fit::check(&folder, config.partial)?;
     let mut ready = gather::Ready::of(folder, standing)?;

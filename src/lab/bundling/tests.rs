@@ -155,6 +155,10 @@ fn what_cannot_be_bundled_or_written_says_so() {
     let nowhere = place.bundle_as(|config| config.output = Some("/nowhere/test.zip".into())).unwrap_err();
     assert_eq!(exit(&nowhere), Exit::Usage);
     assert!(nowhere.to_string().contains("name a file in a folder that is there"), "{nowhere}");
+    let unknown = place.folder.path().join("share.bundle");
+    let refused = place.bundle_as(|config| config.output = Some(unknown.clone())).unwrap_err();
+    assert_eq!((exit(&refused), unknown.exists()), (Exit::Usage, false));
+    assert!(refused.to_string().contains("ends in .zip"), "{refused}");
     let bundle = place.bundle_as(|config| config.series = "test.zip".into()).unwrap_err();
     assert!(bundle.to_string().starts_with("test.zip is a bundle already"), "{bundle}");
 }
