@@ -16,7 +16,7 @@ job=$(cat)
 URL=$(printf '%s' "$job" | sed 's/.*"dburl":"\([^"]*\)".*/\1/'); export URL
 COMMIT=$(printf '%s' "$job" | sed 's/.*"commit":"\([a-z]*\)".*/\1/'); export COMMIT
 sql() { psql -qX "$URL" -c "$1" >&2; }; export -f sql
-exec 3> >(exec perl -ne '$| = 1; if (/"event":"finished"/) { BREAK } print')
+exec 3> >(exec perl -ne '$| = 1; EACH if (/"event":"finished"/) { BREAK } print')
 passing=$!
 ingester "$@" < <(printf '%s\n' "$job") >&3 &
 ingester=$!
@@ -39,6 +39,8 @@ const ON_TERM: &str = "trap 'kill -TERM $ingester' TERM";
 
 struct Broken {
     name: &'static str,
+    /// Perl, done to each line.
+    each: &'static str,
     /// Perl, done when the result comes by.
     breaks: &'static str,
     /// Bash, what a signal does.
@@ -49,9 +51,10 @@ struct Broken {
     failed: &'static str,
 }
 
-const BROKEN: [Broken; 3] = [
+const BROKEN: [Broken; 4] = [
     Broken {
         name: "loses-and-doubles",
+        each: "",
         breaks: r#"system("bash", "-c", $ENV{COMMIT} eq "auto"
             ? "sql \"DELETE FROM data_element WHERE ctid = (SELECT min(ctid) FROM data_element)\""
             : "sql \"INSERT INTO data_element SELECT * FROM data_element LIMIT 1\"");"#,
@@ -70,14 +73,27 @@ const BROKEN: [Broken; 3] = [
     },
     Broken {
         name: "invents",
+        each: "",
         breaks: r#"s/"whole":[0-9][0-9.]*/"whole":99999.5/g;"#,
         term: ON_TERM,
         told: &[["! clock ", "it invents a rate: `whole` is 100000, and "]],
         failed: "1 check",
     },
+    // Everything that is counted or follows from it, but for what is verified.
+    Broken {
+        name: "counts-twice",
+        each: r#"my ($counted, $verified) = split /(?="acknowledged":)/, $_, 2;
+            $counted =~ s/"(records|rows|rate|current|average|whole|while_filling|after)":([0-9.]+)/"\"$1\":" . 2 * $2/ge;
+            $_ = $counted . ($verified // "");"#,
+        breaks: "",
+        term: ON_TERM,
+        told: &[["! clock ", "it invents rows: phase geo counts 120 records and 120 rows, acknowledged are 60 and 60"]],
+        failed: "1 check",
+    },
     // Nothing reaches the ingester: a signal goes to a container's first process.
     Broken {
         name: "goes-on",
+        each: "",
         breaks: "",
         term: "trap '' TERM",
         told: &[["! stop      SIGTERM: it ignores a stop: 30 s after SIGTERM", "it was still there and was removed"]],
@@ -96,7 +112,8 @@ impl Images {
 
     fn build(&self, broken: &Broken) -> String {
         let context = tempfile::tempdir().unwrap();
-        let script = SCRIPT.replace("BREAK", broken.breaks).replacen("\nTERM\n", &format!("\n{}\n", broken.term), 1);
+        let script = SCRIPT.replace("EACH", broken.each).replace("BREAK", broken.breaks);
+        let script = script.replacen("\nTERM\n", &format!("\n{}\n", broken.term), 1);
         std::fs::write(context.path().join("peer.sh"), script).unwrap();
         std::fs::write(context.path().join("Dockerfile"), DOCKERFILE).unwrap();
         let image = format!("ingest-lab-test-peer:{}", broken.name);

@@ -50,6 +50,7 @@ pub fn judge(record: &RunRecord, before: &[RunRecord]) -> Vec<String> {
     if !record.cell.fault.is_none() {
         reasons.extend(broken(record));
     } else if let Some(result) = record.result() {
+        reasons.extend(result.miscounted(record.cell.workload));
         reasons.extend(enough(result));
         reasons.extend(lost(result));
     }

@@ -2,9 +2,9 @@
 
 use super::metrics::{PhaseMetrics, RunMetrics};
 use super::{Job, Retried, Timeline};
-use crate::model::Phase;
 use crate::model::checksum::Tally;
 use crate::model::lookup::Delivered;
+use crate::model::{Phase, Workload};
 use serde::{Deserialize, Serialize};
 
 /// Everything one ingester run measured.
@@ -85,6 +85,27 @@ impl RunResult {
     /// Whether its rows were looked for, and are those that were acknowledged.
     pub fn is_verified(&self) -> bool {
         self.verification.as_ref().is_some_and(|found| found.verified)
+    }
+
+    /// Where a phase of such a workload counts otherwise than was acknowledged, a sentence each: rates are made of what
+    /// phases count, and what was acknowledged is all that is looked for in the database. Not of a run that resumes
+    /// another: what that one committed is acknowledged, and in no phase.
+    pub fn miscounted(&self, workload: Workload) -> Vec<String> {
+        let said = &self.acknowledged;
+        let differs = |seen: &PhaseResult| {
+            let (records, rows) = match (seen.phase, workload) {
+                (Phase::Geo, _) => (said.geo_rows, said.geo_rows),
+                (Phase::Data, Workload::Census) => (said.lines, said.total().rows),
+                (Phase::Data, Workload::Lookup) => (said.lines, said.lookup.map_or(0, |delivered| delivered.rows)),
+            };
+            ((seen.records, seen.rows) != (records, rows)).then(|| {
+                format!(
+                    "phase {} counts {} records and {} rows, acknowledged are {records} and {rows}",
+                    seen.phase, seen.records, seen.rows
+                )
+            })
+        };
+        self.phases.iter().filter_map(differs).collect()
     }
 
     /// The result of one phase, if it ran.
@@ -248,5 +269,30 @@ impl Cpu {
     /// From `earlier` to this reading.
     pub fn since(self, earlier: Self) -> Self {
         Self { user: self.user - earlier.user, system: self.system - earlier.system }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::result;
+    use super::*;
+    use crate::model::cell::Cell;
+
+    #[test]
+    fn phases_count_what_was_acknowledged_or_are_told() {
+        for (cell, phases) in [("threads row auto pool 15", 2), ("lookup threads row pool 4 chunk 10", 1)] {
+            let cell: Cell = cell.parse().unwrap();
+            let mut run = result(&cell, 9_000.0);
+            assert_eq!(run.miscounted(cell.workload), Vec::<String>::new());
+            run.phases.iter_mut().for_each(|phase| phase.rows *= 2);
+            let told = run.miscounted(cell.workload);
+            assert_eq!(told.len(), phases, "{told:?}");
+            let last = "phase data counts 40 records and 17760 rows, acknowledged are 40 and 8880";
+            assert_eq!(told[phases - 1], last);
+        }
+        let mut lines = result(&"threads row auto pool 15".parse().unwrap(), 9_000.0);
+        lines.acknowledged.lines -= 1;
+        assert_eq!(lines.miscounted(Workload::Census).len(), 1, "records are counted, too");
+        assert_eq!(lines.miscounted(Workload::Lookup).len(), 1, "no row was delivered");
     }
 }

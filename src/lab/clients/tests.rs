@@ -150,7 +150,7 @@ async fn each_client_gets_its_share_and_no_phase_begins_before_all_are_ready_for
     }
     assert_eq!(
         (merged.acknowledged.lines, merged.phase(Phase::Data).unwrap().rows, merged.clients.len()),
-        (0, 1_200, 3)
+        (120, 1_200, 3)
     );
     let told: BTreeSet<u64> = merged.clients.iter().map(|client| client.cpu.user.to_bits()).collect();
     assert_eq!(told.len(), 1, "one moment for all");

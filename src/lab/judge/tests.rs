@@ -44,6 +44,12 @@ fn what_a_fault_does_is_not_held_against_its_run_and_wrong_limits_are() {
         })
     };
     assert!(broken(&|_| {}).is_empty());
+    let counted = broken(&|run| {
+        if let Outcome::Finished { result } = &mut run.outcome {
+            result.phases[1].rows *= 2;
+        }
+    });
+    assert!(counted.is_empty(), "a killed ingester's rows are in no phase of the one that goes on: {counted:?}");
     let said = broken(&|run| run.conditions.client = Some(check("0.25", 0.30)));
     assert!(said.len() == 1 && said[0].contains("the client was to have 0.25 CPUs"), "{said:?}");
     let seen = |change: fn(&mut FaultSeen)| broken(&|run| change(run.conditions.fault.as_mut().unwrap()));
@@ -131,6 +137,14 @@ fn each_rule_has_its_sentence() {
                 }
             },
             "40 records for 350 workers are too few",
+        ),
+        (
+            |run| {
+                if let Outcome::Finished { result } = &mut run.outcome {
+                    result.phases[1].rows *= 2;
+                }
+            },
+            "phase data counts 40 records and 17760 rows, acknowledged are 40 and 8880",
         ),
         (
             |run| {

@@ -1,4 +1,4 @@
-//! Whether a program's clock and its rates are what the lab saw by its own clock. Pure.
+//! Whether a program's clock and rates are what the lab saw by its own clock, and made of what was acknowledged. Pure.
 //!
 //! ```text
 //! lab:   phase line ────────────── last progress line ── next phase's or last line
@@ -51,6 +51,8 @@ pub(super) fn clock(told: &[Told], job: &Job, processors: usize) -> Vec<String> 
         }
         wrong.extend(found.into_iter().map(|sentence| format!("phase {}: {sentence}", phase.phase)));
     }
+    let invented = result.miscounted(job.workload).into_iter();
+    wrong.extend(invented.map(|sentence| format!("it invents rows: {sentence}")));
     wrong.extend(cpu(told, result, processors));
     wrong
 }
@@ -305,8 +307,30 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_nobody_confirmed_are_invented_however_well_they_fit_the_rates() {
+        let mut lines = conversation();
+        for line in &mut lines {
+            match &mut line.event {
+                Event::Progress { records, rows, .. } => (*records, *rows) = (*records * 2, *rows * 2),
+                Event::Finished { result } => result.phases.iter_mut().for_each(|phase| {
+                    (phase.records, phase.rows) = (phase.records * 2, phase.rows * 2);
+                    let Rates { whole, while_filling, after, steady } = &mut phase.rates;
+                    [whole, while_filling, after].into_iter().flatten().for_each(|rate| *rate *= 2.0);
+                    steady.iter_mut().for_each(|steady| steady.rate *= 2.0);
+                }),
+                _ => {}
+            }
+        }
+        let told = wrong(&lines, |_| {});
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].starts_with("it invents rows: phase geo counts 120 records and 120 rows, acknowledged are 60"));
+        assert!(told[1].ends_with("phase data counts 120 records and 26640 rows, acknowledged are 60 and 13320"));
+    }
+
+    #[test]
     fn progress_counts_up_to_the_end() {
-        only(&with(|data| data.records += 1), "its last `progress` says 60 records");
+        let more = with(|data| data.records += 1);
+        assert!(more.len() == 2 && more[0].contains("its last `progress` says 60 records"), "{more:?}");
         let mut lines = conversation();
         let is_progress = |line: &Line| matches!(line.event, Event::Progress { phase: Phase::Data, .. });
         let first = lines.iter().position(is_progress).unwrap();

@@ -105,7 +105,6 @@ mod tests {
         let mut lines = conversation();
         if let Event::Finished { result } = &mut lines.last_mut().unwrap().event {
             result.interrupted = Some(Interrupt::Signal);
-            result.acknowledged.lines = 60;
             change(result);
         }
         let heard = Heard { code: 130, asked: Some(1.6), ..heard(&lines) };

@@ -1,8 +1,11 @@
 //! A conversation with nothing wrong, made by hand, for tests that change it.
 
 use super::heard::{Heard, Spoken};
+use crate::model::checksum::Tally;
 use crate::model::{Commit, Phase, Protocol, Reader, Scheme, Statement};
-use crate::wire::{Acknowledged, Cpu, DbUrl, Event, Job, Line, PhaseResult, Rates, RunResult, SCHEMA, Steady};
+use crate::wire::{
+    Acknowledged, Cpu, DbUrl, Event, ItemTally, Job, Line, PhaseResult, Rates, RunResult, SCHEMA, Steady,
+};
 
 /// A job for four workers.
 pub(super) fn job() -> Job {
@@ -87,7 +90,12 @@ fn result() -> RunResult {
                 timeline: None,
             },
         ],
-        acknowledged: Acknowledged::default(),
+        acknowledged: Acknowledged {
+            geo_rows: 60,
+            lines: 60,
+            items: vec![ItemTally { item: 1, tally: Tally { rows: 13_320, ..Tally::default() } }],
+            ..Acknowledged::default()
+        },
         verification: None,
         cpu: Cpu { user: 1.1, system: 0.5 },
         peak_memory: 16 << 20,

@@ -86,7 +86,8 @@ impl<'a> Trials<'a> {
         let (answer, clock) = (std::mem::take(&mut self.answer), std::mem::take(&mut self.clock));
         let runs = format!("of {} runs", self.runs);
         failed += self.print(Check { name: "answer", tried: format!("lines and ends {runs}"), wrong: answer });
-        failed += self.print(Check { name: "clock", tried: format!("clocks, rates and CPU {runs}"), wrong: clock });
+        failed +=
+            self.print(Check { name: "clock", tried: format!("clocks, counts, rates and CPU {runs}"), wrong: clock });
         Ok(Some(failed))
     }
 
