@@ -1,10 +1,10 @@
 //! Compares what the database holds with what it had acknowledged, row for row by an order-independent checksum.
 
 use super::{geo, node};
-use crate::model::Phase;
 use crate::model::checksum::{ITEM_FACTOR, PRIME, RECORD_FACTOR, ROOT, Tally};
 use crate::model::share::Share;
-use crate::wire::{Acknowledged, RunResult, Verification};
+use crate::model::{Phase, Workload, lookup};
+use crate::wire::{Acknowledged, Job, RunResult, Verification};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use tokio_postgres::Client;
@@ -29,13 +29,13 @@ fn element_sql() -> String {
     )
 }
 
-/// Counts, sums and checksums of what is in the tables, against what was acknowledged; of a lookup what was delivered.
-/// `with_geo` says whether the run filled `geo_record`; else it is only counted.
+/// Counts, sums and checksums of what is in the tables, against what an ingest had acknowledged. `with_geo` says whether
+/// it filled `geo_record`; else it is only counted.
 pub async fn verify(client: &Client, acknowledged: &Acknowledged, with_geo: bool) -> Result<Verification> {
-    if let Some(delivered) = &acknowledged.lookup {
-        return node::verify(client, delivered, &[(Share::WHOLE, delivered.rows)], 1).await;
-    }
     let mut differences = Vec::new();
+    if acknowledged.lookup.is_some() {
+        differences.push("it acknowledges rows of a lookup, and was to ingest".to_owned());
+    }
     let found = client.query_one(&geo::digest_sql(), &[]).await.context("sum up geo_record")?;
     let geo_rows = found.get::<_, i64>("rows") as u64;
     if with_geo && geo_rows != acknowledged.geo_rows {
@@ -57,16 +57,49 @@ pub async fn verify(client: &Client, acknowledged: &Acknowledged, with_geo: bool
     Ok(Verification { verified: differences.is_empty(), geo_rows, elements, lookup: None, differences })
 }
 
-/// The same for a whole run: of a lookup that several ingesters shared, each delivered its own keys in their order.
-pub async fn verify_run(client: &Client, result: &RunResult, with_geo: bool) -> Result<Verification> {
-    let of = result.clients.len();
-    match &result.acknowledged.lookup {
-        Some(delivered) if of > 1 => {
-            let rows = result.clients_in(Phase::Data).map(|(client, seen)| (Share { client, of }, seen.rows));
-            node::verify(client, delivered, &rows.collect::<Vec<_>>(), result.job.together()).await
-        }
-        _ => verify(client, &result.acknowledged, with_geo).await,
+/// What a run acknowledged, by what its job was, whatever its answer looks like: of an ingest the tables; of a lookup what
+/// was delivered, by several ingesters that shared it each its own keys in their order.
+pub async fn verify_run(client: &Client, job: &Job, result: &RunResult) -> Result<Verification> {
+    let acknowledged = &result.acknowledged;
+    if job.workload == Workload::Census {
+        return verify(client, acknowledged, job.phases.contains(&Phase::Geo)).await;
     }
+    // As many rows as it says would be read once more: not before it may have been so many.
+    let differences = misfits(job, result);
+    let Some(delivered) = acknowledged.lookup.filter(|_| differences.is_empty()) else {
+        let elements = Tally::default();
+        return Ok(Verification { verified: false, geo_rows: 0, elements, lookup: None, differences });
+    };
+    let of = result.clients.len();
+    let rows: Vec<(Share, u64)> = match of {
+        0 | 1 => vec![(job.share, delivered.rows)],
+        _ => result.clients_in(Phase::Data).map(|(client, seen)| (Share { client, of }, seen.rows)).collect(),
+    };
+    node::verify(client, &delivered, &rows, job.together()).await
+}
+
+/// What of an answer is not that of a lookup, or not as many rows as the job asks for.
+fn misfits(job: &Job, result: &RunResult) -> Vec<String> {
+    let said = &result.acknowledged;
+    let Some(delivered) = said.lookup else {
+        return vec!["it acknowledges no lookup, and was to look rows up".into()];
+    };
+    let mut wrong = Vec::new();
+    if said.geo_rows > 0 || !said.items.is_empty() {
+        wrong.push("it acknowledges rows of an ingest, and was to look rows up".into());
+    }
+    if said.lines != delivered.rows {
+        wrong.push(format!("it acknowledges {} lines, and delivered {} rows", said.lines, delivered.rows));
+    }
+    // One of several clients has a part of them, and one whose time is over, or that was stopped, as many as it came to.
+    let comes_to_its_end = job.seconds.is_none() && result.interrupted.is_none() && job.share.is_whole();
+    let limit = job.limit_lines.or_else(|| job.seconds.is_none().then_some(lookup::KEYS));
+    if let Some(limit) = limit
+        && (delivered.rows > limit || (comes_to_its_end && delivered.rows < limit))
+    {
+        wrong.push(format!("it delivered {} rows, the job asks for {limit}", delivered.rows));
+    }
+    wrong
 }
 
 fn compare(found: &BTreeMap<i32, Tally>, expected: &BTreeMap<i32, Tally>) -> Vec<String> {
@@ -104,6 +137,8 @@ fn compare(found: &BTreeMap<i32, Tally>, expected: &BTreeMap<i32, Tally>) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::testing::result;
+    use crate::wire::{Interrupt, ItemTally};
 
     fn tally(rows: u64, sum: i64) -> Tally {
         Tally { rows, sum, mix: 7 }
@@ -120,6 +155,52 @@ mod tests {
         assert!(differences[2].contains("0 rows of item 3, 5"));
         assert!(differences[3].contains("1 rows of item 4, 0"));
         assert!(compare(&expected, &expected).is_empty());
+    }
+
+    /// What is wrong with a lookup's answer of 8,880 rows, after a change of job and answer.
+    fn misfit(change: impl FnOnce(&mut Job, &mut RunResult)) -> Vec<String> {
+        let mut result = result(&"lookup threads row pool 4 chunk 10".parse().unwrap(), 9_000.0);
+        result.acknowledged.lines = 8_880;
+        let mut job = Job { seconds: None, limit_lines: Some(8_880), ..result.job.clone() };
+        change(&mut job, &mut result);
+        misfits(&job, &result)
+    }
+
+    #[test]
+    fn the_job_says_what_an_answer_has_to_be_and_how_much() {
+        let none = Vec::<String>::new();
+        assert_eq!(misfit(|_, _| {}), none);
+        assert_eq!(
+            misfit(|_, result| result.acknowledged.lookup = None),
+            ["it acknowledges no lookup, and was to look rows up"]
+        );
+        let ingest = "it acknowledges rows of an ingest, and was to look rows up";
+        assert_eq!(misfit(|_, result| result.acknowledged.geo_rows = 1), [ingest]);
+        assert_eq!(
+            misfit(|_, result| result.acknowledged.items = vec![ItemTally { item: 1, tally: tally(1, 1) }]),
+            [ingest]
+        );
+        assert_eq!(
+            misfit(|_, result| result.acknowledged.lines = 40),
+            ["it acknowledges 40 lines, and delivered 8880 rows"]
+        );
+    }
+
+    #[test]
+    fn a_lookup_has_as_many_rows_as_were_asked_for_unless_its_time_ended_it() {
+        let none = Vec::<String>::new();
+        assert_eq!(misfit(|job, _| job.limit_lines = Some(9_000)), ["it delivered 8880 rows, the job asks for 9000"]);
+        assert_eq!(misfit(|job, _| job.limit_lines = None), ["it delivered 8880 rows, the job asks for 10000"]);
+        assert_eq!(misfit(|job, _| (job.limit_lines, job.seconds) = (Some(9_000), Some(1.0))), none);
+        assert_eq!(misfit(|job, _| (job.limit_lines, job.seconds) = (None, Some(1.0))), none);
+        let more = misfit(|job, _| (job.limit_lines, job.seconds) = (Some(8_000), Some(1.0)));
+        assert_eq!(more, ["it delivered 8880 rows, the job asks for 8000"]);
+        let stopped = misfit(|job, result| {
+            job.limit_lines = Some(9_000);
+            result.interrupted = Some(Interrupt::Signal);
+        });
+        assert_eq!(stopped, none);
+        assert_eq!(misfit(|job, _| (job.limit_lines, job.share.of) = (Some(20_000), 2)), none);
     }
 
     #[test]

@@ -173,7 +173,7 @@ async fn check(job: &Job, result: &RunResult) -> Result<Verification> {
         true => db::connect_again(&job.dburl, authority).await?,
         false => db::connect_as(&job.dburl, authority).await?,
     };
-    db::verify(&client, &result.acknowledged, job.phases.contains(&Phase::Geo)).await
+    db::verify_run(&client, job, result).await
 }
 
 /// Where this job's records come from, and the reader process if there is one.

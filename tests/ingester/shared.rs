@@ -86,7 +86,7 @@ fn verified(database: &Database, merged: &RunResult) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let found = runtime.block_on(async {
         let client = db::connect(&DbUrl(database.url())).await.unwrap();
-        db::verify_run(&client, merged, true).await.unwrap()
+        db::verify_run(&client, &merged.job, merged).await.unwrap()
     });
     assert!(found.verified, "{:?}", found.differences);
 }

@@ -30,7 +30,7 @@ use crate::model::cell::Cell;
 use crate::model::clock;
 use crate::model::fault::Kind;
 use crate::model::profiles::Profiles;
-use crate::model::{Congestion, Phase, Placement, Program, Storage, Tls};
+use crate::model::{Congestion, Placement, Program, Storage, Tls};
 use crate::wire::conditions::{Conditions, Harness, Setting};
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::record::Outcome;
@@ -192,9 +192,8 @@ impl StackStage {
     /// A result with what was found in the database beside it.
     async fn verified(&self, mut result: Box<RunResult>, job: &Job, conditions: &mut Conditions) -> Result<Outcome> {
         let verifying = Instant::now();
-        let with_geo = job.phases.contains(&Phase::Geo);
         let control = self.outside.as_ref().map_or(&self.server().control, |outside| &outside.control);
-        result.verification = Some(db::verify_run(control, &result, with_geo).await?);
+        result.verification = Some(db::verify_run(control, job, &result).await?);
         conditions.own_time.verify = verifying.elapsed().as_secs_f64();
         Ok(Outcome::Finished { result })
     }
