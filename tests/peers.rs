@@ -51,7 +51,7 @@ struct Broken {
     failed: &'static str,
 }
 
-const BROKEN: [Broken; 4] = [
+const BROKEN: [Broken; 5] = [
     Broken {
         name: "loses-and-doubles",
         each: "",
@@ -88,6 +88,18 @@ const BROKEN: [Broken; 4] = [
         breaks: "",
         term: ON_TERM,
         told: &[["! clock ", "it invents rows: phase geo counts 120 records and 120 rows, acknowledged are 60 and 60"]],
+        failed: "1 check",
+    },
+    // As one that takes no more from its files and all that is in its queue.
+    Broken {
+        name: "drains",
+        each: "",
+        breaks: "",
+        term: "trap 'sleep 8; kill -TERM $ingester' TERM",
+        told: &[[
+            "! stop      SIGTERM: it goes on after a stop: it ended ",
+            "s after SIGTERM; it finishes the records begun",
+        ]],
         failed: "1 check",
     },
     // Nothing reaches the ingester: a signal goes to a container's first process.
