@@ -69,8 +69,8 @@ fn best(ring: &Ring, designs: &[(Scheme, Statement)], cpus: f64) -> Result<Way> 
         .with_context(|| format!("nothing of {designs:?} could be run"))
 }
 
-/// As in the experiment `multiprocess`: one at a time in chunks of 10, or 100 in flight. psycopg2 writes parameters into
-/// the text.
+/// As in the pools of the experiment `multiprocess`: one at a time in chunks of 10, or batches of 100 in flight. psycopg2
+/// writes parameters into the text.
 fn way(scheme: Scheme, statement: Statement, pool: usize, cpus: f64) -> Way {
     let chunk = if statement == Statement::Row { 10 } else { 100 };
     let simple = scheme == Scheme::PyProcesses && statement == Statement::Row;
