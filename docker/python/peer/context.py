@@ -1,5 +1,6 @@
 """What the parts of a run share: the job, the phases' queues, the workers' counters, the way to the coordinator."""
 
+import math
 import operator
 import queue
 import threading
@@ -77,8 +78,10 @@ class Context:
         self.messages.put(message)
 
     def make_feeds(self, make: Callable[[int, Callable[[], bool]], Feed]) -> None:
-        """A queue a phase; with `preload` it holds everything. Of a lookup it holds chunks of keys."""
+        """A queue a phase; with `preload` it holds everything. Of a lookup it holds chunks, and `queue` counts keys."""
         room = 1 << 62 if self.job.reader == "preload" else self.job.queue
+        if self.job.workload == "lookup":
+            room = math.ceil(room / self.job.chunk)
         self.feeds = {phase: make(room, self.stopped) for phase in self.job.phases}
 
     def progress(self) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import time
 import unittest
 import uuid
 import zlib
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from peer import schemes, sql
 from peer.context import Context
 from peer.drivers import patience
 from peer.failure import Failure
+from peer.feed import Feed, ThreadFeed
 from peer.lookup import keys
 from peer.lookup.delivery import EARLY, Delivery, contents
 from tests.jobs import job, text
@@ -118,6 +120,17 @@ class Keys(unittest.TestCase):
             self.assertEqual({len(chunk.keys) for chunk in chunks[:-1]}, {size})
             asked = [key for chunk in chunks for key in chunk.keys]
             self.assertEqual(asked, [f"node-{number % 256:03}" for number in range(2_345)])
+
+    def test_the_queue_counts_keys_and_holds_whole_chunks(self) -> None:
+        for chunk, places in ((10, 100), (300, 4), (1_000, 1)):
+            rooms: list[int] = []
+
+            def make(room: int, stopped: Callable[[], bool], rooms: list[int] = rooms) -> Feed:
+                rooms.append(room)
+                return ThreadFeed(room, stopped)
+
+            Context(job(**LOOKUP, chunk=chunk, queue=1_000)).make_feeds(make)
+            self.assertEqual(rooms, [places])
 
     def test_a_time_alone_has_no_number_of_keys(self) -> None:
         self.assertEqual(job(**LOOKUP).keys, 10_000)
