@@ -12,8 +12,8 @@ pub struct Delivery(Mutex<Order>);
 
 #[derive(Debug, Default)]
 struct Order {
-    /// Chunks that are here before their turn, by the number of their first request. As many as were handed out since
-    /// the slowest: no worker is more than a chunk or two behind the others for long.
+    /// Chunks that are here before their turn, by the number of their first request: as many as were handed out since the
+    /// slowest, which whoever fills the queue bounds (`ingest::filling`).
     early: BTreeMap<u64, Vec<Node>>,
     delivered: Delivered,
     /// When the last row was delivered.
