@@ -98,7 +98,9 @@ pub fn apart(one: &Cell, other: &Cell) -> Vec<Factor> {
 }
 
 /// Groups of cells that differ in one factor only, two or more each; the level others are compared with is first.
-/// Cells that do something else are never in one: their rows are not of a kind. Nor is a ceiling among schemes.
+/// Cells that do something else are never in one: their rows are not of a kind. Nor is a ceiling among schemes, nor a
+/// scheme that waits for each statement of a chunk among those that send them together: at a distance their round trips
+/// would be compared.
 pub fn groups<'c, 'a>(factor: Factor, cells: &'c [CellRuns<'a>]) -> Vec<Vec<&'c CellRuns<'a>>> {
     let mut groups: Vec<Vec<&CellRuns<'a>>> = Vec::new();
     if factor == Factor::Workload {
@@ -106,8 +108,10 @@ pub fn groups<'c, 'a>(factor: Factor, cells: &'c [CellRuns<'a>]) -> Vec<Vec<&'c 
     }
     let takes_part =
         |cell: &&CellRuns<'_>| cell.part == Part::Cell && !(factor == Factor::Scheme && cell.cell.scheme.is_ceiling());
+    let alike = |one: &Cell, other: &Cell| factor != Factor::Scheme || one.travels() == other.travels();
     for cell in cells.iter().filter(takes_part) {
-        match groups.iter_mut().find(|group| apart(group[0].cell, cell.cell) == [factor]) {
+        let fits = |first: &Cell| apart(first, cell.cell) == [factor] && alike(first, cell.cell);
+        match groups.iter_mut().find(|group| fits(group[0].cell)) {
             Some(group) => group.push(cell),
             None => groups.push(vec![cell]),
         }
@@ -118,4 +122,27 @@ pub fn groups<'c, 'a>(factor: Factor, cells: &'c [CellRuns<'a>]) -> Vec<Vec<&'c 
         group.sort_by_key(|runs| factor == Factor::Scheme && runs.cell.scheme != Scheme::Threads);
     }
     groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::run_of;
+
+    #[test]
+    fn schemes_that_wait_for_each_statement_of_a_chunk_rank_by_themselves() {
+        let prepared = ["threads", "async", "py-asyncio", "py-psycopg3"].map(|scheme| (scheme, ""));
+        let simple = ["async", "py-threads", "py-aiopg"].map(|scheme| (scheme, " protocol simple"));
+        let runs = prepared.into_iter().chain(simple).map(|(scheme, protocol)| {
+            let cell: Cell = format!("{scheme} multirow chunk pool 4{protocol}").parse().unwrap();
+            run_of(&cell, Part::Cell, 1, 1, 9_000.0)
+        });
+        let records: Vec<RunRecord> = runs.collect();
+        let cells = cells(&records);
+        let schemes = |group: &Vec<&CellRuns<'_>>| group.iter().map(|one| one.cell.scheme).collect::<Vec<_>>();
+        let ranked: Vec<Vec<Scheme>> = groups(Factor::Scheme, &cells).iter().map(schemes).collect();
+        let together = vec![Scheme::Threads, Scheme::Async, Scheme::PyPsycopg3];
+        assert_eq!(ranked, [together, vec![Scheme::PyThreads, Scheme::PyAiopg]]);
+        assert_eq!(groups(Factor::Protocol, &cells).len(), 1, "async with async");
+    }
 }

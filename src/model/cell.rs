@@ -94,6 +94,17 @@ pub struct Cell {
     pub fault: Fault,
 }
 
+/// Which statements of a chunk are sent before the answers to others are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Travels {
+    /// Its SELECTs with BEGIN, then its INSERTs (its COPY) with COMMIT.
+    Together,
+    /// Its SELECTs with BEGIN; of the others each is waited for.
+    SomeAlone,
+    /// None: each is waited for.
+    EachAlone,
+}
+
 fn local() -> String {
     LOCAL.into()
 }
@@ -142,6 +153,24 @@ impl Cell {
     /// Connections of all its clients together.
     pub fn connections(&self) -> usize {
         self.pool.saturating_mul(self.clients.max(1))
+    }
+
+    /// How the statements of a chunk travel, where its kind sends before it waits. psycopg2, aiopg and asyncpg have one
+    /// statement under way on a connection. psycopg 3 has a pipeline: not for the simple protocol, nor for a COMMIT
+    /// behind COPY, nor for INSERTs that are a transaction each.
+    pub fn travels(&self) -> Travels {
+        use Scheme::{PyAiopg, PyAsyncio, PyGevent, PyProcesses, PyPsycopg3, PyPsycopg3Async, PyThreads};
+        if self.workload == Workload::Lookup || self.statement.waits_a_line() {
+            return Travels::Together; // a round trip a row or a window of rows is most of what these take
+        }
+        let auto = self.commit == Commit::Auto;
+        match (self.scheme, self.statement) {
+            (PyThreads | PyGevent | PyProcesses | PyAsyncio | PyAiopg, _) => Travels::EachAlone,
+            (PyPsycopg3 | PyPsycopg3Async, _) if self.protocol == Protocol::Simple => Travels::EachAlone,
+            (PyPsycopg3 | PyPsycopg3Async, Statement::Multirow) if auto => Travels::SomeAlone,
+            (PyPsycopg3 | PyPsycopg3Async, Statement::Copy) if !auto => Travels::SomeAlone,
+            _ => Travels::Together,
+        }
     }
 
     /// The cell that it ranks as: of an ingest the one whose rows are sent as these really are.
@@ -238,6 +267,25 @@ mod tests {
         let lookup = "lookup async-single executemany pool 4 in-flight 100 chunk 10 link near-region";
         for text in ["threads row auto pool 15", "async row auto pool 60 link near-region", bulk, all, lookup] {
             assert_eq!(text.parse::<Cell>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_a_driver_has_under_way_decides_how_a_chunk_travels() {
+        for (text, travels) in [
+            ("async multirow chunk", Travels::Together),
+            ("async copy record", Travels::Together),
+            ("py-asyncio row record", Travels::Together),
+            ("py-asyncio multirow chunk", Travels::EachAlone),
+            ("py-threads copy chunk protocol simple", Travels::EachAlone),
+            ("py-psycopg3 unnest chunk", Travels::Together),
+            ("py-psycopg3 multirow record", Travels::Together),
+            ("py-psycopg3 multirow auto", Travels::SomeAlone),
+            ("py-psycopg3-async copy chunk", Travels::SomeAlone),
+            ("py-psycopg3-async unnest chunk protocol simple", Travels::EachAlone),
+            ("lookup py-asyncio executemany", Travels::Together),
+        ] {
+            assert_eq!(text.parse::<Cell>().unwrap().travels(), travels, "{text}");
         }
     }
 

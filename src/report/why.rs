@@ -3,7 +3,7 @@
 use super::names::Names;
 use super::{encrypted, external, forecasts, held_back, in_progress, setup};
 use crate::analysis::{Analysis, CellRuns, Finding, LEAST_PAIRS, Limit, Summary};
-use crate::model::cell::DIRECT;
+use crate::model::cell::{Cell, DIRECT};
 use crate::model::{Backend, Factor, Part, Scheme, Workload, units};
 use crate::wire::RunResult;
 use crate::wire::conditions::{Conditions, CpuCheck};
@@ -296,6 +296,15 @@ pub fn not_shown(analysis: &Analysis<'_>) -> Vec<String> {
     } else if analysis.compared().count() > 2 {
         list.push("how cells compare that differ in more than one factor: they are not ranked".into());
     }
+    let all: Vec<&Cell> = analysis.compared().map(|runs| runs.cell).collect();
+    let first = |one: &Cell| all.iter().find(|other| other.statement == one.statement).map(|first| first.travels());
+    if all.iter().any(|one| first(one) != Some(one.travels())) {
+        list.push(
+            "how schemes that send a chunk's statements together compare with those that wait for each: they are not \
+             ranked"
+                .into(),
+        );
+    }
     if let Some(cell) = analysis.cells.iter().find(|cell| cell.part == Part::Cell) {
         let varying = analysis.varying();
         let asked = [Factor::Scheme, Factor::Statement, Factor::Commit, Factor::Pool, Factor::Link];
@@ -324,6 +333,21 @@ mod tests {
     use super::*;
     use crate::report::testing;
     use crate::wire::record::TAKEN;
+    use crate::wire::testing::run_of;
+
+    #[test]
+    fn schemes_whose_statements_travel_otherwise_are_said_not_to_be_ranked() {
+        let told = |schemes: [&str; 2]| {
+            let runs = schemes.map(|scheme| {
+                let cell: Cell = format!("{scheme} multirow chunk pool 4").parse().unwrap();
+                run_of(&cell, Part::Cell, 1, 1, 9_000.0)
+            });
+            not_shown(&Analysis::of(&runs))
+                .iter()
+                .any(|one| one.contains("those that wait for each: they are not ranked"))
+        };
+        assert!(told(["threads", "py-asyncio"]) && !told(["threads", "py-psycopg3"]));
+    }
 
     #[test]
     fn a_loud_machine_is_told_where_it_cost_runs() {
