@@ -162,7 +162,9 @@ fn a_program_is_told_which_rule_of_the_contract_it_breaks() {
     let before = stack.state();
     let (code, said, complaint) = check(&stack, "ingest-lab-ingester:local", "threads,py-threads");
     assert_eq!(code, Some(0), "{said}{complaint}");
-    for line in ["scheme threads", "  rows ", "  answer ", "  clock ", "  stop ", "  refusals ", "  not done  "] {
+    for line in
+        ["scheme threads", "  rows ", "  answer ", "  clock ", "  stop ", "  refusals ", "  lookups ", "  not done  "]
+    {
         assert!(said.contains(&format!("\n{line}")) || said.starts_with(line), "{line}: {said}");
     }
     assert!(said.ends_with("ingest-lab-ingester:local keeps the contract\n"), "{said}");
@@ -192,6 +194,7 @@ fn the_ceilings_keep_the_contract() {
     ] {
         assert!(said.contains(line), "{line}: {said}");
     }
+    assert_eq!(said.matches("\n  lookups   not done\n").count(), 2, "{said}");
     assert!(said.ends_with("ingest-lab-ceilings:local keeps the contract\n"), "{said}");
 }
 
@@ -203,6 +206,7 @@ fn the_python_peers_keep_the_contract() {
     let (code, said, complaint) = check(&stack, "ingest-lab-python:local", "py-asyncio,py-processes");
     assert_eq!(code, Some(0), "{said}{complaint}");
     assert!(said.contains("scheme py-processes\n  rows      row/auto simple"), "{said}");
+    assert_eq!(said.matches("\n  lookups   1003 keys and a stop: row by 10 ").count(), 2, "{said}");
     assert!(said.ends_with("ingest-lab-python:local keeps the contract\n"), "{said}");
 }
 

@@ -25,6 +25,15 @@ const COMBINATIONS: [(Statement, Commit); 6] = [
 /// Geographic records and lines of a run that is limited: neither is a multiple of workers or chunk.
 const LIMITS: (u64, u64) = (23, 11);
 
+/// Lookups by single requests and by many in flight, with the chunks in which keys are handed out.
+const LOOKUPS: [(Statement, usize); 2] = [(Statement::Row, 10), (Statement::Executemany, 100)];
+
+/// Keys of a lookup to its end: more than the table has rows, and no multiple of workers or chunk …
+const KEYS: u64 = 1_003;
+
+/// … and of one that is stopped before it comes to them.
+const MANY_KEYS: u64 = 10_000_000;
+
 /// When a run is asked to stop, after its data phase began.
 const STOP: Duration = Duration::from_secs(1);
 
@@ -82,6 +91,10 @@ impl<'a> Trials<'a> {
             failed += self.print(refusals);
         } else {
             println!("  stop      left out, as refusals: no run came to a result");
+        }
+        if self.came_through {
+            let lookups = self.lookups().await?;
+            failed += self.print(lookups);
         }
         let (answer, clock) = (std::mem::take(&mut self.answer), std::mem::take(&mut self.clock));
         let runs = format!("of {} runs", self.runs);
@@ -184,10 +197,7 @@ impl<'a> Trials<'a> {
                 wrong.extend(wrong_in(name, sentences));
                 return Ok(Some((job, ends::finished(&ran.heard, &ran.told).is_ok())));
             }
-            if !only_refuses(&ran.told) {
-                let sentence = "exit code 3 after more than `started`: it is said before anything is done";
-                wrong.extend(wrong_in(name, [sentence.to_owned()]));
-            }
+            wrong.extend(wrong_in(name, late_refusal(&ran)));
             if let Some(sentence) = self.written().await? {
                 wrong.extend(wrong_in(name, [format!("exit code 3, and yet {sentence}")]));
             }
@@ -249,6 +259,49 @@ impl<'a> Trials<'a> {
         Ok(Check { name: "stop", tried: format!("SIGTERM and {name} are followed in order"), wrong })
     }
 
+    /// Wide rows by key, in the order of the keys, and a stop: in the first protocol that each is done in.
+    async fn lookups(&mut self) -> Result<Check> {
+        let (mut done, mut wrong) = (Vec::new(), Vec::new());
+        for (statement, chunk) in LOOKUPS {
+            for protocol in Protocol::ALL {
+                let name = format!("{statement} by {chunk}");
+                let job = |keys| -> Result<Job> {
+                    let plain = self.stage.trial_lookup(self.scheme, statement, chunk, keys)?;
+                    Ok(Job { protocol: *protocol, ..plain })
+                };
+                let (few, many) = (job(KEYS)?, job(MANY_KEYS)?);
+                let ran = self.ran(&name, &few, self.few, None).await?;
+                if ran.heard.code == i64::from(Exit::NotSupported.code()) {
+                    wrong.extend(wrong_in(&name, late_refusal(&ran)));
+                    continue;
+                }
+                wrong.extend(wrong_in(&name, self.delivered(&ran, &few).await?));
+                let stop = format!("{name} and SIGTERM");
+                let ran = self.ran(&stop, &many, self.few, Some(STOP)).await?;
+                let mut stopped = ends::stopped(&ran.heard, &ran.told, MANY_KEYS);
+                if stopped.is_empty() {
+                    stopped.extend(self.delivered(&ran, &many).await?);
+                }
+                wrong.extend(wrong_in(&stop, stopped));
+                done.push(format!("{name} {protocol}"));
+                break;
+            }
+        }
+        let tried = match done.is_empty() {
+            true => "not done".to_owned(),
+            false => format!("{KEYS} keys and a stop: {}", done.join(", ")),
+        };
+        Ok(Check { name: "lookups", tried, wrong })
+    }
+
+    /// What is wrong with the rows that a lookup delivered.
+    async fn delivered(&self, ran: &Ran, job: &Job) -> Result<Vec<String>> {
+        match ends::finished(&ran.heard, &ran.told) {
+            Ok(result) => Ok(self.stage.delivered(job, result).await?.differences),
+            Err(sentence) => Ok(vec![sentence]),
+        }
+    }
+
     /// Jobs that no peer may begin.
     async fn refusals(&mut self, job: &Job) -> Result<Check> {
         let elsewhere = job.dburl.0.replace("link:5432", "link:5");
@@ -271,4 +324,10 @@ impl<'a> Trials<'a> {
         let tried: Vec<String> = cases.iter().map(|(name, exit, ..)| format!("{name} {}", exit.code())).collect();
         Ok(Check { name: "refusals", tried: format!("exit codes: {}", tried.join(", ")), wrong })
     }
+}
+
+/// What a program that refuses says too late.
+fn late_refusal(ran: &Ran) -> Option<String> {
+    let sentence = "exit code 3 after more than `started`: it is said before anything is done";
+    (!only_refuses(&ran.told)).then(|| sentence.to_owned())
 }

@@ -7,8 +7,8 @@ use crate::engine::{DataVolume, Limits, RunSpec};
 use crate::lab::experiment::StopRule;
 use crate::lab::peer::{Heard, Recorder};
 use crate::model::cell::Cell;
-use crate::model::{Commit, Congestion, Scheme, Statement};
-use crate::wire::{Acknowledged, Job, Verification};
+use crate::model::{Commit, Congestion, Scheme, Statement, Workload};
+use crate::wire::{Acknowledged, Job, RunResult, Verification};
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,18 @@ impl StackStage {
     /// A job of both phases and all the data.
     pub(in crate::lab) fn trial_job(&self, scheme: Scheme, statement: Statement, commit: Commit) -> Result<Job> {
         self.job(&Cell::new(scheme, statement, commit, POOL), &StopRule::default())
+    }
+
+    /// A job that reads wide rows by key: so many keys, unless it is stopped.
+    pub(in crate::lab) fn trial_lookup(
+        &self,
+        scheme: Scheme,
+        statement: Statement,
+        chunk: usize,
+        keys: u64,
+    ) -> Result<Job> {
+        let cell = Cell { workload: Workload::Lookup, chunk, ..Cell::new(scheme, statement, Commit::Auto, POOL) };
+        self.job(&cell, &StopRule { lines: Some(keys), ..StopRule::default() })
     }
 
     /// What must never be said: the password, as it is and as the URL has it.
@@ -85,6 +97,11 @@ impl StackStage {
         };
         let left = self.stack.attend(waiting, trial.job, stop, &mut recorder).await?;
         Ok(recorder.end(&left, asked.get()))
+    }
+
+    /// What a lookup delivered, beside what is in the table.
+    pub(in crate::lab) async fn delivered(&self, job: &Job, result: &RunResult) -> Result<Verification> {
+        db::verify_run(&self.server().control, job, result).await
     }
 
     /// What is in the tables, beside what was acknowledged.
