@@ -254,12 +254,14 @@ impl<'a> Target<'a> {
             .sum()
     }
 
-    /// Whether a row costs the same there: the same statements, with the same durability, on the same storage.
+    /// Whether a row costs the same there: the same statements in as many round trips, with the same durability, on the
+    /// same storage.
     fn sends_like(&self, known: &Known<'_>) -> bool {
         use Factor::{ClientCpus, Congestion, DbCpus, Inject, Link, Placement, Pool, Reader, Scheme};
-        Factor::between(self.cell, known.cell).iter().all(|factor| {
+        let of_no_matter = |factor: &Factor| {
             matches!(factor, Scheme | Pool | Link | ClientCpus | DbCpus | Placement | Congestion | Reader | Inject)
-        })
+        };
+        self.cell.travels() == known.cell.travels() && Factor::between(self.cell, known.cell).iter().all(of_no_matter)
     }
 }
 
