@@ -3,10 +3,13 @@
 //! ```text
 //! which resource is used up?            client CPU · one client thread · database CPU · host CPU · bandwidth
 //! else: what do connections wait for?   round trips · database I/O · database locks · coordination
-//! two of about the same weight: mixed · nothing that explains the time: undetermined
+//! two that both matter: mixed · nothing that explains the time: undetermined
 //! ```
 //! A resource that is used up goes first: PostgreSQL on a fifth of a processor shows waits for WAL, because whoever
 //! holds the lock has no processor. CPU is claimed only where a quota, a CPU set or a single thread is used up.
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -17,11 +20,16 @@ const USED_UP: f64 = 0.90;
 /// bring less than a fifth.
 const NEARLY: f64 = 0.85;
 
-/// From this share of connection time a wait is what bounds.
+/// From this share of connection time a wait is what bounds, and so do several that are as much together.
 const MOST_OF_IT: f64 = 0.50;
 
-/// A second bound this close to the first (as a part of it) makes the verdict mixed.
-const AS_MUCH: f64 = 0.95;
+/// Beside a wait that is most of the time, one whose relief alone would bring so many times the rate is a bound of its own:
+/// no less than what shows that something bounds.
+const RELIEF: f64 = 1.3;
+
+/// A wait whose relief would bring less is nothing beside another; one that would bring this much makes the verdict less
+/// sure, and counts where no wait alone is most of the time.
+const NOTICED: f64 = 1.2;
 
 /// What bounds an ingest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,7 +52,7 @@ pub enum Bound {
     DatabaseLocks,
     /// Workers wait for records.
     Coordination,
-    /// Two or more of these alike.
+    /// Two or more of these.
     Mixed,
     /// Nothing that was measured explains it.
     Undetermined,
@@ -159,12 +167,24 @@ fn of_seen(evidence: &Evidence) -> Verdict {
     .filter_map(|(bound, share)| Some((bound, share?)))
     .collect();
     let most = waits.iter().map(|(_, share)| *share).fold(0.0, f64::max);
-    if most < MOST_OF_IT {
+    let from = if most >= MOST_OF_IT { RELIEF } else { NOTICED };
+    let bounds: Vec<(Bound, f64)> = waits.iter().copied().filter(|(_, share)| relief(*share) >= from).collect();
+    if bounds.iter().map(|(_, share)| share).sum::<f64>() < MOST_OF_IT {
         let why = nothing(evidence, &waits);
         return Verdict { bound: Bound::Undetermined, of: Vec::new(), why, less_sure: false };
     }
-    let as_much: Vec<(Bound, f64)> = waits.into_iter().filter(|(_, share)| *share >= AS_MUCH * most).collect();
-    of(&as_much, evidence)
+    let mut told = of(&bounds, evidence);
+    for (bound, share) in waits.iter().filter(|one| !bounds.contains(one) && relief(one.1) >= NOTICED) {
+        told.less_sure = true;
+        let said = said(*bound, *share, evidence);
+        told.why.push_str(&format!("; {said}, and without that alone the rate would be {:.2}x", relief(*share)));
+    }
+    told
+}
+
+/// How many times the rate is without a wait that takes this share of a connection's time: all its waits share one time.
+fn relief(share: f64) -> f64 {
+    1.0 / (1.0 - share).max(f64::EPSILON)
 }
 
 /// Resources of which nothing is left, and those of which next to nothing is left beside them.
@@ -235,103 +255,5 @@ fn nothing(evidence: &Evidence, waits: &[(Bound, f64)]) -> String {
             )
         }
         None => "nothing was measured that could tell".into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn idle() -> Evidence {
-        Evidence {
-            client_cpu: Some(0.2),
-            client_thread: Some(0.2),
-            client_processors: 2.0,
-            database_cpu: Some(0.3),
-            host_cpu: Some(0.4),
-            bandwidth: Some(0.0),
-            way: Some(0.05),
-            io: Some(0.1),
-            locks: Some(0.05),
-            records: Some(0.0),
-            ..Default::default()
-        }
-    }
-
-    #[test]
-    fn what_is_used_up_goes_before_what_is_waited_for() {
-        // As measured of a database on a fifth of a processor: most looks show a wait for WAL.
-        let throttled = Evidence { database_cpu: Some(0.98), io: Some(0.7), ..idle() };
-        assert_eq!(verdict(&throttled).bound, Bound::DatabaseCpu);
-        let far = Evidence { way: Some(0.97), ..idle() };
-        assert_eq!(verdict(&far).bound, Bound::RoundTrips);
-        assert_eq!(verdict(&far).why, "97 % of connection time was on the way");
-        let slow_disk = Evidence { io: Some(0.8), ..idle() };
-        assert_eq!(verdict(&slow_disk).bound, Bound::DatabaseIo);
-        let slow_reader = Evidence { records: Some(0.9), ..idle() };
-        assert_eq!(verdict(&slow_reader).bound, Bound::Coordination);
-    }
-
-    #[test]
-    fn one_busy_thread_of_several_processors_is_told_from_a_busy_client() {
-        let one = Evidence { client_cpu: Some(0.5), client_thread: Some(0.99), ..idle() };
-        assert_eq!(verdict(&one).bound, Bound::ClientThread);
-        let pinned = Evidence { client_cpu: Some(0.99), client_thread: Some(0.99), client_processors: 1.0, ..idle() };
-        assert_eq!(verdict(&pinned).bound, Bound::ClientCpu);
-    }
-
-    #[test]
-    fn of_several_clients_it_is_said_what_all_of_them_did() {
-        let all = Evidence { clients: 3, client_cpu: Some(0.97), ..idle() };
-        assert_eq!(verdict(&all).why, "the 3 clients together used 97 % of the CPU time they may have");
-        // One of three at its quota, the others idle: a third of what they may have together, and a bit.
-        let one = Evidence { clients: 3, client_cpu: Some(0.4), ..idle() };
-        assert_eq!(verdict(&one).bound, Bound::Undetermined);
-        let threads = Evidence { clients: 2, client_cpu: Some(0.5), client_thread: Some(0.98), ..idle() };
-        assert!(verdict(&threads).why.starts_with("one thread of each of the 2 clients"), "{}", verdict(&threads).why);
-    }
-
-    #[test]
-    fn an_interpreter_s_lock_is_named_where_other_processors_are_free() {
-        let locked = Evidence { client_cpu: Some(0.5), client_thread: Some(1.0), interpreter_lock: true, ..idle() };
-        let told = verdict(&locked);
-        assert_eq!(told.bound, Bound::ClientThread);
-        assert!(told.why.contains("run one at a time (an interpreter's lock)"), "{}", told.why);
-        let limited = Evidence { client_cpu: Some(0.98), client_thread: Some(0.5), client_processors: 0.5, ..locked };
-        assert_eq!(verdict(&limited).bound, Bound::ClientCpu, "less than a processor is less than the lock allows");
-    }
-
-    #[test]
-    fn shared_processors_are_nobody_s_alone() {
-        let busy = Evidence { client_cpu: Some(0.4), database_cpu: Some(0.55), host_cpu: Some(0.99), ..idle() };
-        assert_eq!(verdict(&busy).bound, Bound::Undetermined, "not shared: somebody else's work");
-        assert_eq!(verdict(&Evidence { shared: true, ..busy }).bound, Bound::HostCpu);
-    }
-
-    #[test]
-    fn where_the_server_s_processors_are_hidden_every_verdict_says_so_and_none_is_what_they_may_be_behind() {
-        let hidden = Evidence { database_cpu: None, io: None, locks: None, hidden: true, ..idle() };
-        let far = verdict(&Evidence { way: Some(0.9), ..hidden });
-        assert!(far.bound == Bound::RoundTrips && far.less_sure, "{far:?}");
-        assert!(far.why.ends_with("so it may be database CPU as well"), "{}", far.why);
-        // As PostgreSQL says of a database that is short of processors.
-        let busy = verdict(&Evidence { said: Some(0.7), ..hidden });
-        assert!(busy.bound == Bound::Undetermined && busy.less_sure, "{busy:?}");
-        assert!(busy.why.contains("could not be seen") && busy.why.contains("70 % of all looks"), "{}", busy.why);
-        assert!(!verdict(&Evidence { way: Some(0.9), ..idle() }).less_sure);
-    }
-
-    #[test]
-    fn two_alike_are_mixed_and_nothing_is_undetermined() {
-        let both = verdict(&Evidence { client_cpu: Some(0.97), database_cpu: Some(0.95), ..idle() });
-        assert_eq!((both.bound, both.of), (Bound::Mixed, vec![Bound::ClientCpu, Bound::DatabaseCpu]));
-        let nearly = verdict(&Evidence { client_cpu: Some(0.87), database_cpu: Some(0.99), ..idle() });
-        assert_eq!(nearly.of, [Bound::ClientCpu, Bound::DatabaseCpu], "relieving the database alone would bring 1.15x");
-        let one = verdict(&Evidence { client_cpu: Some(0.8), database_cpu: Some(0.99), ..idle() });
-        assert_eq!(one.bound, Bound::DatabaseCpu);
-        let none = verdict(&idle());
-        assert_eq!(none.bound, Bound::Undetermined);
-        assert!(none.why.ends_with("the most: the database used 30 % of the CPU time it may have"), "{}", none.why);
-        assert_eq!(verdict(&Evidence::default()).why, "nothing was measured that could tell");
     }
 }

@@ -1,0 +1,123 @@
+//! Evidence, and what it says.
+
+use super::*;
+
+fn idle() -> Evidence {
+    Evidence {
+        client_cpu: Some(0.2),
+        client_thread: Some(0.2),
+        client_processors: 2.0,
+        database_cpu: Some(0.3),
+        host_cpu: Some(0.4),
+        bandwidth: Some(0.0),
+        way: Some(0.05),
+        io: Some(0.1),
+        locks: Some(0.05),
+        records: Some(0.0),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn what_is_used_up_goes_before_what_is_waited_for() {
+    // As measured of a database on a fifth of a processor: most looks show a wait for WAL.
+    let throttled = Evidence { database_cpu: Some(0.98), io: Some(0.7), ..idle() };
+    assert_eq!(verdict(&throttled).bound, Bound::DatabaseCpu);
+    let far = Evidence { way: Some(0.97), ..idle() };
+    assert_eq!(verdict(&far).bound, Bound::RoundTrips);
+    assert_eq!(verdict(&far).why, "97 % of connection time was on the way");
+    let slow_disk = Evidence { io: Some(0.8), ..idle() };
+    assert_eq!(verdict(&slow_disk).bound, Bound::DatabaseIo);
+    let slow_reader = Evidence { records: Some(0.9), ..idle() };
+    assert_eq!(verdict(&slow_reader).bound, Bound::Coordination);
+}
+
+#[test]
+fn one_busy_thread_of_several_processors_is_told_from_a_busy_client() {
+    let one = Evidence { client_cpu: Some(0.5), client_thread: Some(0.99), ..idle() };
+    assert_eq!(verdict(&one).bound, Bound::ClientThread);
+    let pinned = Evidence { client_cpu: Some(0.99), client_thread: Some(0.99), client_processors: 1.0, ..idle() };
+    assert_eq!(verdict(&pinned).bound, Bound::ClientCpu);
+}
+
+#[test]
+fn of_several_clients_it_is_said_what_all_of_them_did() {
+    let all = Evidence { clients: 3, client_cpu: Some(0.97), ..idle() };
+    assert_eq!(verdict(&all).why, "the 3 clients together used 97 % of the CPU time they may have");
+    // One of three at its quota, the others idle: a third of what they may have together, and a bit.
+    let one = Evidence { clients: 3, client_cpu: Some(0.4), ..idle() };
+    assert_eq!(verdict(&one).bound, Bound::Undetermined);
+    let threads = Evidence { clients: 2, client_cpu: Some(0.5), client_thread: Some(0.98), ..idle() };
+    assert!(verdict(&threads).why.starts_with("one thread of each of the 2 clients"), "{}", verdict(&threads).why);
+}
+
+#[test]
+fn an_interpreter_s_lock_is_named_where_other_processors_are_free() {
+    let locked = Evidence { client_cpu: Some(0.5), client_thread: Some(1.0), interpreter_lock: true, ..idle() };
+    let told = verdict(&locked);
+    assert_eq!(told.bound, Bound::ClientThread);
+    assert!(told.why.contains("run one at a time (an interpreter's lock)"), "{}", told.why);
+    let limited = Evidence { client_cpu: Some(0.98), client_thread: Some(0.5), client_processors: 0.5, ..locked };
+    assert_eq!(verdict(&limited).bound, Bound::ClientCpu, "less than a processor is less than the lock allows");
+}
+
+#[test]
+fn shared_processors_are_nobody_s_alone() {
+    let busy = Evidence { client_cpu: Some(0.4), database_cpu: Some(0.55), host_cpu: Some(0.99), ..idle() };
+    assert_eq!(verdict(&busy).bound, Bound::Undetermined, "not shared: somebody else's work");
+    assert_eq!(verdict(&Evidence { shared: true, ..busy }).bound, Bound::HostCpu);
+}
+
+#[test]
+fn where_the_server_s_processors_are_hidden_every_verdict_says_so_and_none_is_what_they_may_be_behind() {
+    let hidden = Evidence { database_cpu: None, io: None, locks: None, hidden: true, ..idle() };
+    let far = verdict(&Evidence { way: Some(0.9), ..hidden });
+    assert!(far.bound == Bound::RoundTrips && far.less_sure, "{far:?}");
+    assert!(far.why.ends_with("so it may be database CPU as well"), "{}", far.why);
+    // As PostgreSQL says of a database that is short of processors.
+    let busy = verdict(&Evidence { said: Some(0.7), ..hidden });
+    assert!(busy.bound == Bound::Undetermined && busy.less_sure, "{busy:?}");
+    assert!(busy.why.contains("could not be seen") && busy.why.contains("70 % of all looks"), "{}", busy.why);
+    assert!(!verdict(&Evidence { way: Some(0.9), ..idle() }).less_sure);
+}
+
+#[test]
+fn two_alike_are_mixed_and_nothing_is_undetermined() {
+    let both = verdict(&Evidence { client_cpu: Some(0.97), database_cpu: Some(0.95), ..idle() });
+    assert_eq!((both.bound, both.of), (Bound::Mixed, vec![Bound::ClientCpu, Bound::DatabaseCpu]));
+    let nearly = verdict(&Evidence { client_cpu: Some(0.87), database_cpu: Some(0.99), ..idle() });
+    assert_eq!(nearly.of, [Bound::ClientCpu, Bound::DatabaseCpu], "relieving the database alone would bring 1.15x");
+    let one = verdict(&Evidence { client_cpu: Some(0.8), database_cpu: Some(0.99), ..idle() });
+    assert_eq!(one.bound, Bound::DatabaseCpu);
+    let none = verdict(&idle());
+    assert_eq!(none.bound, Bound::Undetermined);
+    assert!(none.why.ends_with("the most: the database used 30 % of the CPU time it may have"), "{}", none.why);
+    assert_eq!(verdict(&Evidence::default()).why, "nothing was measured that could tell");
+}
+
+#[test]
+fn waits_share_one_time_and_each_whose_relief_matters_is_a_bound() {
+    // A connection at 5.5 ms whose commits take 5 ms: without the disk's part of it the rate is 1.87 times as much.
+    let far = verdict(&Evidence { way: Some(0.51), io: Some(0.465), ..idle() });
+    assert_eq!((far.bound, far.of), (Bound::Mixed, vec![Bound::RoundTrips, Bound::DatabaseIo]));
+    assert!(far.why.contains("51 % of connection time") && far.why.contains("slept for WAL or files"), "{}", far.why);
+    // Both 5 ms: neither is half of the time, and both together are nearly all of it.
+    let alike = verdict(&Evidence { way: Some(0.485), io: Some(0.485), ..idle() });
+    assert_eq!((alike.bound, alike.of), (Bound::Mixed, vec![Bound::RoundTrips, Bound::DatabaseIo]));
+    let three = verdict(&Evidence { way: Some(0.3), io: Some(0.2), locks: Some(0.2), ..idle() });
+    assert_eq!(three.of, [Bound::RoundTrips, Bound::DatabaseIo, Bound::DatabaseLocks]);
+}
+
+#[test]
+fn a_small_wait_beside_a_large_one_is_no_bound_and_from_a_fifth_on_it_is_told() {
+    let small = verdict(&Evidence { way: Some(0.85), io: Some(0.1), ..idle() });
+    assert_eq!((small.bound, small.less_sure), (Bound::RoundTrips, false));
+    assert_eq!(small.why, "85 % of connection time was on the way");
+    let told = verdict(&Evidence { way: Some(0.75), io: Some(0.2), ..idle() });
+    assert_eq!((told.bound, told.less_sure), (Bound::RoundTrips, true));
+    assert!(told.why.ends_with("20 % of all looks, and without that alone the rate would be 1.25x"), "{}", told.why);
+    let own = verdict(&Evidence { way: Some(0.7), io: Some(0.24), ..idle() });
+    assert_eq!(own.of, [Bound::RoundTrips, Bound::DatabaseIo], "1.32x without the disk's part");
+    let alone = verdict(&Evidence { way: Some(0.4), io: Some(0.05), ..idle() });
+    assert_eq!(alone.bound, Bound::Undetermined, "most of the time is something else");
+}
