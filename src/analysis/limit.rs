@@ -10,9 +10,9 @@ const AGREE: f64 = 2.0 / 3.0;
 /// How sure a verdict is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confidence {
-    /// Six runs or more, all agree, and nothing that may bound them was hidden.
+    /// Six runs or more, all agree, and all that may bound them was seen in each.
     High,
-    /// Two thirds of the runs agree, or there are fewer than six, or something was hidden.
+    /// Two thirds of the runs agree, or there are fewer than six, or something was not seen.
     Some,
     /// The runs disagree.
     None,
@@ -29,7 +29,9 @@ pub struct Limit {
     pub runs: usize,
     /// How sure that is.
     pub confidence: Confidence,
-    /// The evidence of one of the runs that agree.
+    /// Some of the runs that agree are less sure by themselves: something was not seen, or is nearly a bound, too.
+    pub less_sure: bool,
+    /// The evidence of one of the runs that agree, of one that is less sure where there is one.
     pub why: String,
 }
 
@@ -46,8 +48,8 @@ impl Limit {
 
     fn together(verdicts: &[Verdict]) -> Option<Self> {
         // Two mixtures agree only where they are of the same.
-        let votes =
-            |one: &Verdict| verdicts.iter().filter(|other| (other.bound, &other.of) == (one.bound, &one.of)).count();
+        let alike = |one: &Verdict, other: &Verdict| (one.bound, &one.of) == (other.bound, &other.of);
+        let votes = |one: &Verdict| verdicts.iter().filter(|other| alike(one, other)).count();
         let first = verdicts.iter().max_by_key(|one| (votes(one), one.bound))?;
         let (agree, runs) = (votes(first), verdicts.len());
         if (agree as f64) < AGREE * runs as f64 {
@@ -55,11 +57,19 @@ impl Limit {
             camps.sort_unstable();
             camps.dedup();
             let (bound, why) = (Bound::Undetermined, format!("runs point to {}", camps.join(" and to ")));
-            return Some(Self { bound, agree, runs, confidence: Confidence::None, why });
+            return Some(Self { bound, agree, runs, confidence: Confidence::None, less_sure: false, why });
         }
-        let confidence =
-            if agree == runs && runs >= LEAST_PAIRS && !first.less_sure { Confidence::High } else { Confidence::Some };
-        Some(Self { bound: first.bound, agree, runs, confidence, why: first.why.clone() })
+        // A doubt that one of them has is told, or nobody would know why all are not sure.
+        let doubtful = verdicts.iter().find(|one| alike(one, first) && one.less_sure);
+        let sure = agree == runs && runs >= LEAST_PAIRS && doubtful.is_none();
+        Some(Self {
+            bound: first.bound,
+            agree,
+            runs,
+            confidence: if sure { Confidence::High } else { Confidence::Some },
+            less_sure: doubtful.is_some(),
+            why: doubtful.unwrap_or(first).why.clone(),
+        })
     }
 }
 
@@ -83,7 +93,20 @@ mod tests {
         assert_eq!((split.bound, split.confidence), (Bound::Undetermined, Confidence::None));
         assert_eq!(split.why, "runs point to database CPU and to round trips");
         assert_eq!(say(&[]), None);
-        let hidden = Verdict { bound: RoundTrips, of: vec![RoundTrips], why: String::new(), less_sure: true };
-        assert_eq!(Limit::together(&vec![hidden; 6]).unwrap().confidence, Confidence::Some);
+    }
+
+    #[test]
+    fn what_one_of_the_runs_could_not_see_is_told_of_all() {
+        let run = |less_sure: bool, why: &str| Verdict {
+            bound: Bound::RoundTrips,
+            of: vec![Bound::RoundTrips],
+            why: why.into(),
+            less_sure,
+        };
+        let mut runs = vec![run(false, "seen"); 6];
+        assert_eq!(Limit::together(&runs).unwrap().confidence, Confidence::High);
+        runs[2] = run(true, "hardly seen");
+        let told = Limit::together(&runs).unwrap();
+        assert_eq!((told.confidence, told.less_sure, told.why.as_str()), (Confidence::Some, true, "hardly seen"));
     }
 }

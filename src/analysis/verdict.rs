@@ -133,10 +133,17 @@ pub struct Verdict {
     pub less_sure: bool,
 }
 
-/// Tells what bounds a run. Where the database's processors are hidden that is said, and nothing that they may be behind
-/// is claimed.
+/// Tells what bounds a run. What was not measured, and may be a bound as well, is said and makes it less sure: nobody knows
+/// that it is not used up. Where the database's processors are hidden that is said, and nothing that they may be behind is
+/// claimed.
 pub fn verdict(evidence: &Evidence) -> Verdict {
     let mut told = of_seen(evidence);
+    let unseen = unseen(evidence);
+    if !unseen.is_empty() {
+        told.less_sure = true;
+        told.why.push_str("; not seen: ");
+        told.why.push_str(&unseen.join(", "));
+    }
     if evidence.hidden {
         told.less_sure = true;
         told.why.push_str("; the server's processors could not be seen, so it may be database CPU as well");
@@ -185,6 +192,28 @@ fn of_seen(evidence: &Evidence) -> Verdict {
 /// How many times the rate is without a wait that takes this share of a connection's time: all its waits share one time.
 fn relief(share: f64) -> f64 {
     1.0 / (1.0 - share).max(f64::EPSILON)
+}
+
+/// What was not measured, and may be what bounds the run, or one of two things that do.
+fn unseen(evidence: &Evidence) -> Vec<&'static str> {
+    let hidden = evidence.hidden;
+    let mut unseen = Vec::new();
+    if evidence.client_cpu.is_none() {
+        unseen.push("what the client used of its CPU time");
+    }
+    if evidence.database_cpu.is_none() && !hidden {
+        unseen.push("what the database used of its CPU time");
+    }
+    // A thread uses no more than all of them do together.
+    let of_client = evidence.client_cpu.map_or(0.0, |share| share * evidence.client_processors);
+    if evidence.client_thread.is_none() && evidence.client_processors > 1.0 && of_client >= NEARLY {
+        unseen.push("what the client's busiest thread used");
+    }
+    // What is used up goes before what is waited for: then looks would change nothing.
+    if evidence.io.is_none() && !hidden && used_up(evidence).is_empty() {
+        unseen.push("what backends wait for (too few looks)");
+    }
+    unseen
 }
 
 /// Resources of which nothing is left, and those of which next to nothing is left beside them.

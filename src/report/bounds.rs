@@ -23,7 +23,7 @@ pub(super) fn limits(analysis: &Analysis<'_>, names: &Names) -> Option<Answer> {
 }
 
 fn one(at: &str, limit: &Limit) -> Line {
-    let Limit { bound, agree, runs, confidence, why } = limit;
+    let Limit { bound, agree, runs, confidence, why, .. } = limit;
     let sure = match confidence {
         Confidence::High => format!("all {runs} runs agree"),
         Confidence::Some => format!("{agree} of {runs} runs say so"),

@@ -221,7 +221,7 @@ fn processors(runs: &[&RunRecord]) -> Vec<Fact> {
     facts
 }
 
-/// Where nobody looked at the backends, and why.
+/// Runs of which something was not seen from outside, and why.
 fn watcher(runs: &[&RunRecord]) -> Option<Fact> {
     let problems: Vec<&str> = runs
         .iter()
@@ -231,7 +231,7 @@ fn watcher(runs: &[&RunRecord]) -> Option<Fact> {
     let first = problems.first()?;
     Some(warning(
         "watcher",
-        format!("{} of {} runs were not looked at from outside: {first}", problems.len(), runs.len()),
+        format!("{} of {} runs were not wholly seen from outside: {first}", problems.len(), runs.len()),
     ))
 }
 

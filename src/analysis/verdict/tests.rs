@@ -92,7 +92,8 @@ fn two_alike_are_mixed_and_nothing_is_undetermined() {
     let none = verdict(&idle());
     assert_eq!(none.bound, Bound::Undetermined);
     assert!(none.why.ends_with("the most: the database used 30 % of the CPU time it may have"), "{}", none.why);
-    assert_eq!(verdict(&Evidence::default()).why, "nothing was measured that could tell");
+    let blind = verdict(&Evidence::default());
+    assert!(blind.less_sure && blind.why.starts_with("nothing was measured that could tell; not seen: "), "{blind:?}");
 }
 
 #[test]
@@ -120,4 +121,38 @@ fn a_small_wait_beside_a_large_one_is_no_bound_and_from_a_fifth_on_it_is_told() 
     assert_eq!(own.of, [Bound::RoundTrips, Bound::DatabaseIo], "1.32x without the disk's part");
     let alone = verdict(&Evidence { way: Some(0.4), io: Some(0.05), ..idle() });
     assert_eq!(alone.bound, Bound::Undetermined, "most of the time is something else");
+}
+
+#[test]
+fn what_was_not_measured_is_not_taken_for_not_used_up() {
+    let disk = Evidence { io: Some(0.8), ..idle() };
+    let seen = verdict(&disk);
+    assert_eq!((seen.bound, seen.less_sure), (Bound::DatabaseIo, false));
+    let told = verdict(&Evidence { database_cpu: None, ..disk });
+    assert_eq!((told.bound, told.less_sure), (Bound::DatabaseIo, true));
+    assert!(told.why.ends_with("; not seen: what the database used of its CPU time"), "{}", told.why);
+    let client = verdict(&Evidence { client_cpu: None, ..disk });
+    assert!(client.less_sure && client.why.ends_with("what the client used of its CPU time"), "{}", client.why);
+    // One side that is used up may be one of two.
+    let one = verdict(&Evidence { client_cpu: Some(0.98), database_cpu: None, ..idle() });
+    assert!(one.bound == Bound::ClientCpu && one.less_sure, "{one:?}");
+}
+
+#[test]
+fn a_wait_is_not_said_surely_where_backends_were_hardly_looked_at() {
+    let unseen = Evidence { way: Some(0.9), io: None, locks: None, host_cpu: None, ..idle() };
+    let told = verdict(&unseen);
+    assert_eq!((told.bound, told.less_sure), (Bound::RoundTrips, true));
+    assert!(told.why.ends_with("; not seen: what backends wait for (too few looks)"), "{}", told.why);
+    let used_up = verdict(&Evidence { database_cpu: Some(0.98), ..unseen });
+    assert_eq!((used_up.bound, used_up.less_sure), (Bound::DatabaseCpu, false), "what is used up goes first");
+}
+
+#[test]
+fn a_thread_that_nobody_measured_may_be_busy_only_where_the_client_used_as_much() {
+    let blind = Evidence { client_thread: None, way: Some(0.9), ..idle() };
+    assert!(!verdict(&blind).less_sure, "0.4 of a processor are no busy thread");
+    let told = verdict(&Evidence { client_cpu: Some(0.5), ..blind });
+    assert!(told.less_sure && told.why.ends_with("the client's busiest thread used"), "{}", told.why);
+    assert!(!verdict(&Evidence { client_cpu: Some(0.8), client_processors: 1.0, ..blind }).less_sure);
 }

@@ -1,7 +1,7 @@
 //! A run on a database that is not the lab's: prepared as far as that is the lab's to do, looked at as far as the server
 //! lets it be seen.
 
-use super::observe::{Clients, LOOKS, USAGE};
+use super::observe::{Clients, LOOKS, USAGE, note_silence};
 use super::outside::Outside;
 use super::{StackStage, apart, encryption, harness, settings};
 use crate::db::{self, external};
@@ -120,6 +120,7 @@ impl StackStage {
         let mut observed = eye.observed.into_inner();
         observed.looks = eye.looks.into_inner().kept;
         clients.tell(&mut observed);
+        note_silence(&mut observed, false);
         observed.data_began = *data_began.borrow();
         Ok((ended, observed))
     }

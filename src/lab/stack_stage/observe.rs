@@ -64,6 +64,27 @@ impl Clients {
     }
 }
 
+/// Adds to what could not be seen of a run.
+fn note(observed: &mut Observed, what: String) {
+    observed.problem = Some(match observed.problem.take() {
+        Some(before) => format!("{before}; {what}"),
+        None => what,
+    });
+}
+
+/// Notes of whom the engine never said what CPU time they used: an answer without a figure is no error, and what is missing
+/// must not pass for nothing. Of a server that is not the lab's no engine says it, which its record has anyway.
+pub(super) fn note_silence(observed: &mut Observed, is_ours: bool) {
+    let (client, database) = (observed.clients().any(<[Used]>::is_empty), is_ours && observed.database.is_empty());
+    let who = match (client, database) {
+        (false, false) => return,
+        (true, false) => "the client",
+        (false, true) => "the database",
+        (true, true) => "the client and the database",
+    };
+    note(observed, format!("the engine never said what CPU time {who} used"));
+}
+
 impl StackStage {
     /// Gives waiting ingesters their job, and looks on until they end: the result, or why there is none. Says when their
     /// data phase begins.
@@ -118,8 +139,9 @@ impl StackStage {
         // Without it a run is still a run: its record says why nobody looked.
         match looks {
             Ok(looks) => observed.looks = looks,
-            Err(error) => observed.problem = Some(format!("{error:#}")),
+            Err(error) => note(&mut observed, format!("{error:#}")),
         }
+        note_silence(&mut observed, true);
         Ok((ended, observed))
     }
 
@@ -162,5 +184,28 @@ impl StackStage {
                 Err(_) => observed.problem = Some("the engine did not say what containers use".into()),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_side_whose_use_the_engine_never_told_is_in_the_record() {
+        let silent = |client: usize, database: usize, is_ours| {
+            let used = |readings| vec![Used::default(); readings];
+            let mut seen = Observed { client: used(client), database: used(database), ..Observed::default() };
+            note_silence(&mut seen, is_ours);
+            seen.problem
+        };
+        assert_eq!(silent(3, 3, true), None);
+        assert_eq!(silent(3, 0, false), None, "somebody else's server has no container here");
+        let said = silent(3, 0, true).unwrap();
+        assert_eq!(said, "the engine never said what CPU time the database used");
+        assert!(silent(0, 3, false).unwrap().ends_with("the client used"));
+        let mut both = Observed { problem: Some("the watcher did not end".into()), ..Observed::default() };
+        note_silence(&mut both, true);
+        assert!(both.problem.unwrap().starts_with("the watcher did not end; the engine never said"));
     }
 }
