@@ -100,6 +100,8 @@ pub fn evidence(record: &RunRecord) -> Option<Evidence> {
         interpreter_lock,
         client_processors: may(&conditions.client).unwrap_or(1.0),
         database_cpu: share(&[&observed.database], &database),
+        database_thread: only_backend(&looks).filter(|_| !hidden),
+        database_processors: may(&conditions.database).unwrap_or(1.0),
         host_cpu: host(&looks),
         shared: shares_processors(record),
         bandwidth: bandwidth(observed, record, data.seconds),
@@ -193,6 +195,15 @@ fn fraction(looks: &[&Look], doing: &[Doing]) -> Option<f64> {
     (all > 0).then(|| seen(&|one| doing.contains(&one)) as f64 / all as f64)
 }
 
+/// What the one backend there was had of a processor, by the kernel's account: it is one thread. Of several it is not known
+/// what each of them had.
+fn only_backend(looks: &[&Look]) -> Option<f64> {
+    let (first, last) = (looks.first()?, looks.last()?);
+    let is_one = looks.iter().all(|look| look.backends.iter().map(|seen| seen.count).sum::<u32>() <= 1);
+    let seconds = last.accounted - first.accounted;
+    (is_one && seconds > 0.0).then(|| (last.on_cpu - first.on_cpu) / seconds)
+}
+
 /// The processors' time between the first look and the last.
 fn passed(looks: &[&Look]) -> Option<Machine> {
     let (first, last) = (looks.first()?.machine, looks.last()?.machine);
@@ -245,6 +256,7 @@ fn waiting_for_records(metrics: &PhaseMetrics) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::watched::Seen;
 
     #[test]
     fn use_is_read_between_the_readings_around_the_window() {
@@ -272,6 +284,23 @@ mod tests {
         assert_eq!(together(&[check("0-1", "unlimited"), other("0-1", "unlimited")]), Some(4.0), "two hosts");
         assert_eq!(together(&[check("0", "0.75"), check("0", "0.75"), other("0", "0.75")]), Some(1.75));
         assert_eq!(together(&[]), None);
+    }
+
+    #[test]
+    fn one_backend_alone_is_a_thread_and_of_several_nobody_knows() {
+        let look = |second: f64, count| Look {
+            accounted: second,
+            on_cpu: 7.0 + second * 0.95,
+            backends: vec![Seen { doing: Doing::Runnable, wait: String::new(), count }],
+            ..Look::default()
+        };
+        let used = |counts: [u32; 3]| {
+            let looks: Vec<Look> = counts.into_iter().zip([0.0, 1.0, 3.0]).map(|(count, at)| look(at, count)).collect();
+            only_backend(&looks.iter().collect::<Vec<_>>())
+        };
+        assert!(used([1, 0, 1]).is_some_and(|share| (share - 0.95).abs() < 1e-9), "{:?}", used([1, 0, 1]));
+        assert_eq!(used([1, 2, 1]), None);
+        assert_eq!(only_backend(&[]), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What bounds a run, told from what was measured of it; nothing that was asked for is looked at. Pure.
 //!
 //! ```text
-//! which resource is used up?            client CPU · one client thread · database CPU · host CPU · bandwidth
+//! which resource is used up?            CPU of client or database, or one thread of it · host CPU · bandwidth
 //! else: what do connections wait for?   round trips · database I/O · database locks · coordination
 //! two that both matter: mixed · nothing that explains the time: undetermined
 //! ```
@@ -40,6 +40,8 @@ pub enum Bound {
     ClientThread,
     /// The database has no more CPU time.
     DatabaseCpu,
+    /// The only connection's backend has no more CPU time, others would.
+    DatabaseThread,
     /// The machine that both share has no more CPU time.
     HostCpu,
     /// The link carries no more bytes.
@@ -65,6 +67,7 @@ impl Bound {
             Self::ClientCpu => "client CPU",
             Self::ClientThread => "client CPU (one thread)",
             Self::DatabaseCpu => "database CPU",
+            Self::DatabaseThread => "database CPU (one thread)",
             Self::HostCpu => "host CPU (shared)",
             Self::Bandwidth => "bandwidth",
             Self::RoundTrips => "round trips",
@@ -99,6 +102,10 @@ pub struct Evidence {
     pub client_processors: f64,
     /// CPU time of the database's container, of what it may have.
     pub database_cpu: Option<f64>,
+    /// CPU time of the backend, of one processor, where there was one connection: a backend is one thread.
+    pub database_thread: Option<f64>,
+    /// Processors the database may use.
+    pub database_processors: f64,
     /// The machine's processors, busy with whatever.
     pub host_cpu: Option<f64>,
     /// Client and database run on the same processors.
@@ -220,11 +227,14 @@ fn unseen(evidence: &Evidence) -> Vec<&'static str> {
 fn used_up(evidence: &Evidence) -> Vec<(Bound, f64)> {
     // With one processor's worth of time for the client, its busy thread is not what is special.
     let special = evidence.client_processors > 1.0 && evidence.client_cpu.is_none_or(|share| share < NEARLY);
+    let special_backend =
+        evidence.database_processors > 1.0 && evidence.database_cpu.is_none_or(|share| share < NEARLY);
     let mut found: Vec<(Bound, f64)> = [
         (Bound::ClientCpu, evidence.client_cpu),
         (Bound::DatabaseCpu, evidence.database_cpu),
         (Bound::Bandwidth, evidence.bandwidth),
         (Bound::ClientThread, evidence.client_thread.filter(|_| special)),
+        (Bound::DatabaseThread, evidence.database_thread.filter(|_| special_backend)),
     ]
     .into_iter()
     .filter_map(|(bound, share)| Some((bound, share.filter(|share| *share >= NEARLY)?)))
@@ -263,6 +273,7 @@ fn said(bound: Bound, share: f64, evidence: &Evidence) -> String {
         }
         Bound::ClientThread => format!("one of the client's threads used {percent} of a processor"),
         Bound::DatabaseCpu => format!("the database used {percent} of the CPU time it may have"),
+        Bound::DatabaseThread => format!("the only connection's backend used {percent} of a processor"),
         Bound::HostCpu => format!("the machine's processors were {percent} busy"),
         Bound::Bandwidth => format!("{percent} of what the link carries was on it"),
         Bound::RoundTrips => format!("{percent} of connection time was on the way"),

@@ -8,6 +8,7 @@ fn idle() -> Evidence {
         client_thread: Some(0.2),
         client_processors: 2.0,
         database_cpu: Some(0.3),
+        database_processors: 2.0,
         host_cpu: Some(0.4),
         bandwidth: Some(0.0),
         way: Some(0.05),
@@ -155,4 +156,16 @@ fn a_thread_that_nobody_measured_may_be_busy_only_where_the_client_used_as_much(
     let told = verdict(&Evidence { client_cpu: Some(0.5), ..blind });
     assert!(told.less_sure && told.why.ends_with("the client's busiest thread used"), "{}", told.why);
     assert!(!verdict(&Evidence { client_cpu: Some(0.8), client_processors: 1.0, ..blind }).less_sure);
+}
+
+#[test]
+fn the_backend_of_a_single_connection_is_a_thread_that_may_be_used_up() {
+    // COPY over one connection: one of two processors busy, and the other of no use to it.
+    let copy = Evidence { database_cpu: Some(0.48), database_thread: Some(0.95), ..idle() };
+    let told = verdict(&copy);
+    assert_eq!((told.bound, told.less_sure), (Bound::DatabaseThread, false));
+    assert_eq!(told.why, "the only connection's backend used 95 % of a processor");
+    let pinned = Evidence { database_cpu: Some(0.97), database_processors: 1.0, ..copy };
+    assert_eq!(verdict(&pinned).of, [Bound::DatabaseCpu], "one processor is all there is");
+    assert_eq!(verdict(&Evidence { database_thread: Some(0.6), ..copy }).bound, Bound::Undetermined);
 }
