@@ -74,8 +74,14 @@ pub enum Doing {
 impl Doing {
     /// Of a process in this state (`R`, `S`, `D` of `/proc`) and what PostgreSQL says it waits for: one that sleeps is
     /// asked what for. PostgreSQL's manual lists the events: table 28.4 ff., "Wait Events".
+    ///
+    /// Of the locks around WAL only `WALWrite` is the disk's: whoever waits for it waits for the one that flushes. Room in
+    /// WAL's buffers (`WALInsert`, `WALBufMapping`) is what backends take from each other.
     pub fn of(state: char, kind: &str, event: &str) -> Self {
-        let is_wal = event.starts_with("Wal") || event.starts_with("WAL") || event == "SyncRep";
+        let is_wal = match kind {
+            "LWLock" => event == "WALWrite",
+            _ => event.starts_with("Wal") || event.starts_with("WAL") || event == "SyncRep",
+        };
         match (state, kind) {
             ('R', _) => Self::Runnable,
             (_, "Client") => Self::Client,
@@ -231,6 +237,18 @@ impl<T> Share<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_the_locks_around_wal_only_that_of_the_one_who_flushes_is_the_disk_s() {
+        let lock = |event| Doing::of('S', "LWLock", event);
+        assert_eq!(
+            [lock("WALInsert"), lock("WALBufMapping"), lock("WALWrite")],
+            [Doing::Lock, Doing::Lock, Doing::Wal]
+        );
+        let io = |event| Doing::of('D', "IO", event);
+        assert_eq!([io("WalSync"), io("WALWrite"), io("DataFileRead")], [Doing::Wal, Doing::Wal, Doing::Io]);
+        assert_eq!(Doing::of('S', "IPC", "SyncRep"), Doing::Wal);
+    }
 
     #[test]
     fn what_is_encrypted_is_on_or_off_only_where_all_connections_are_alike() {
