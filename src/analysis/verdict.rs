@@ -225,25 +225,45 @@ fn unseen(evidence: &Evidence) -> Vec<&'static str> {
 
 /// Resources of which nothing is left, and those of which next to nothing is left beside them.
 fn used_up(evidence: &Evidence) -> Vec<(Bound, f64)> {
-    // With one processor's worth of time for the client, its busy thread is not what is special.
-    let special = evidence.client_processors > 1.0 && evidence.client_cpu.is_none_or(|share| share < NEARLY);
-    let special_backend =
-        evidence.database_processors > 1.0 && evidence.database_cpu.is_none_or(|share| share < NEARLY);
-    let mut found: Vec<(Bound, f64)> = [
-        (Bound::ClientCpu, evidence.client_cpu),
-        (Bound::DatabaseCpu, evidence.database_cpu),
-        (Bound::Bandwidth, evidence.bandwidth),
-        (Bound::ClientThread, evidence.client_thread.filter(|_| special)),
-        (Bound::DatabaseThread, evidence.database_thread.filter(|_| special_backend)),
-    ]
-    .into_iter()
-    .filter_map(|(bound, share)| Some((bound, share.filter(|share| *share >= NEARLY)?)))
-    .collect();
+    let client = Side {
+        cpu: (Bound::ClientCpu, evidence.client_cpu),
+        thread: (Bound::ClientThread, evidence.client_thread),
+        processors: evidence.client_processors,
+    };
+    let database = Side {
+        cpu: (Bound::DatabaseCpu, evidence.database_cpu),
+        thread: (Bound::DatabaseThread, evidence.database_thread),
+        processors: evidence.database_processors,
+    };
+    let bandwidth = evidence.bandwidth.filter(|share| *share >= NEARLY).map(|share| (Bound::Bandwidth, share));
+    let mut found: Vec<(Bound, f64)> =
+        [client.used_up(), database.used_up(), bandwidth].into_iter().flatten().collect();
     if found.iter().all(|(_, share)| *share < USED_UP) {
         let host = evidence.host_cpu.filter(|share| evidence.shared && *share >= USED_UP);
         found = host.map(|share| (Bound::HostCpu, share)).into_iter().collect();
     }
     found
+}
+
+/// What a side used of all it may have, and its busiest thread of a processor.
+struct Side {
+    cpu: (Bound, Option<f64>),
+    thread: (Bound, Option<f64>),
+    processors: f64,
+}
+
+impl Side {
+    /// The whole side or its thread: whichever has nothing left, else whichever has next to nothing. A thread that is used
+    /// up is most of what a side on little more than a processor may have: then the thread is the bound, and the side is not.
+    fn used_up(&self) -> Option<(Bound, f64)> {
+        // With one processor's worth of time for the side, its busy thread is not what is special.
+        let thread = self.thread.1.filter(|_| self.processors > 1.0);
+        let from = |least: f64| {
+            let at_least = |(bound, share): (Bound, Option<f64>)| Some((bound, share.filter(|share| *share >= least)?));
+            at_least(self.cpu).or_else(|| at_least((self.thread.0, thread)))
+        };
+        from(USED_UP).or_else(|| from(NEARLY))
+    }
 }
 
 fn of(found: &[(Bound, f64)], evidence: &Evidence) -> Verdict {

@@ -169,3 +169,16 @@ fn the_backend_of_a_single_connection_is_a_thread_that_may_be_used_up() {
     assert_eq!(verdict(&pinned).of, [Bound::DatabaseCpu], "one processor is all there is");
     assert_eq!(verdict(&Evidence { database_thread: Some(0.6), ..copy }).bound, Bound::Undetermined);
 }
+
+#[test]
+fn a_busy_thread_is_named_whatever_its_side_may_have_beyond_one_processor() {
+    for hundredths in 101..=200_u32 {
+        let processors = f64::from(hundredths) / 100.0;
+        let busy = Evidence { client_cpu: Some(1.0 / processors), client_thread: Some(1.0), ..idle() };
+        let told = verdict(&Evidence { client_processors: processors, ..busy });
+        let expected = if 1.0 / processors >= USED_UP { Bound::ClientCpu } else { Bound::ClientThread };
+        assert_eq!(told.bound, expected, "{processors} processors: {}", told.why);
+    }
+    let both = Evidence { client_cpu: Some(0.87), client_thread: Some(0.86), database_cpu: Some(0.99), ..idle() };
+    assert_eq!(verdict(&both).of, [Bound::ClientCpu, Bound::DatabaseCpu], "a side is named once");
+}
