@@ -18,11 +18,24 @@ pub enum Confidence {
     None,
 }
 
+impl Confidence {
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Some => "fair",
+            Self::None => "none",
+        }
+    }
+}
+
 /// What bounds a cell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limit {
     /// What.
     pub bound: Bound,
+    /// For mixed: which. Else it alone; none where it is undetermined.
+    pub of: Vec<Bound>,
     /// Runs that say so.
     pub agree: usize,
     /// Runs that say anything.
@@ -57,13 +70,15 @@ impl Limit {
             camps.sort_unstable();
             camps.dedup();
             let (bound, why) = (Bound::Undetermined, format!("runs point to {}", camps.join(" and to ")));
-            return Some(Self { bound, agree, runs, confidence: Confidence::None, less_sure: false, why });
+            let (of, confidence) = (Vec::new(), Confidence::None);
+            return Some(Self { bound, of, agree, runs, confidence, less_sure: false, why });
         }
         // A doubt that one of them has is told, or nobody would know why all are not sure.
         let doubtful = verdicts.iter().find(|one| alike(one, first) && one.less_sure);
         let sure = agree == runs && runs >= LEAST_PAIRS && doubtful.is_none();
         Some(Self {
             bound: first.bound,
+            of: first.of.clone(),
             agree,
             runs,
             confidence: if sure { Confidence::High } else { Confidence::Some },

@@ -1,6 +1,7 @@
 //! Everything as CSV, a line a run, and as JSON, with what the analysis made of it.
 
 use super::Report;
+use super::bounds;
 use super::latency::{CellLatency, DURATIONS, StageLatency};
 use super::ledgers::CellLedgers;
 use super::table::{self, RATES};
@@ -93,6 +94,7 @@ impl Report<'_> {
                 json!({
                     "cell": cell.cell, "part": cell.part, "name": row.name, "rows_per_s": rates,
                     "client_cpu_us_per_row": row.cpu, "valid": row.valid, "verified": row.verified, "runs": row.runs,
+                    "verdict": bounds::Row::of(cell, &self.names),
                 })
             })
             .collect();

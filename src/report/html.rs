@@ -7,7 +7,7 @@ use super::markdown::with_spread;
 use super::page::{self, TEMPLATE};
 use super::table::{self, RATES};
 use super::waits::CellWaits;
-use super::{Report, faults, forecasts, ledgers, then, waits};
+use super::{Report, bounds, faults, forecasts, ledgers, then, waits};
 use crate::analysis::{CellRuns, Comparison, Finding, Means, Summary};
 use crate::model::{Factor, Part, units};
 use serde::Serialize;
@@ -139,7 +139,14 @@ impl Report<'_> {
             rows: self.forecasts.iter().map(|row| row.cells().into()).collect(),
             note: forecasts::NOTE.into(),
         };
-        [faults, forecasts].into_iter().filter(|table| !table.rows.is_empty()).collect()
+        let bounds = Table {
+            id: "bounds",
+            title: "What bounds each cell",
+            heads: bounds::HEADS.to_vec(),
+            rows: self.bounds.iter().map(|row| row.cells().into()).collect(),
+            note: bounds::NOTE.into(),
+        };
+        [faults, bounds, forecasts].into_iter().filter(|table| !table.rows.is_empty()).collect()
     }
 
     /// What was broken, and what came meanwhile.

@@ -1,5 +1,6 @@
 //! The report as Markdown: for a pull request, a wiki, a mail.
 
+use super::bounds;
 use super::faults;
 use super::forecasts;
 use super::latency;
@@ -24,6 +25,7 @@ impl Report<'_> {
         self.costs(&mut text);
         self.rates(&mut text);
         self.then(&mut text);
+        self.bounds(&mut text);
         self.forecasts(&mut text);
         self.latency(&mut text);
         self.waited_for(&mut text);
@@ -104,6 +106,20 @@ impl Report<'_> {
         if !self.then.is_empty() {
             let _ = writeln!(text, "\n{}", then::NOTE);
         }
+    }
+
+    fn bounds(&self, text: &mut String) {
+        if self.bounds.is_empty() {
+            return;
+        }
+        let heads: Vec<&str> = bounds::HEADS.iter().map(|(name, _)| *name).collect();
+        let sides: String = bounds::HEADS.iter().map(|(_, number)| if *number { "--:|" } else { "---|" }).collect();
+        let _ = writeln!(text, "\n## What bounds each cell\n\n| {} |\n|{sides}", heads.join(" | "));
+        for row in &self.bounds {
+            let cells = row.cells().map(|cell| escaped(&cell));
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
+        }
+        let _ = writeln!(text, "\n{}", bounds::NOTE);
     }
 
     fn forecasts(&self, text: &mut String) {

@@ -83,6 +83,8 @@ pub struct Report<'a> {
     /// What was broken, and what that cost.
     faults: Vec<faults::Row>,
     forecasts: Vec<forecasts::Row>,
+    /// What bounds every cell.
+    bounds: Vec<bounds::Row>,
     latencies: Vec<CellLatency>,
     waits: Vec<CellWaits>,
     facts: Vec<Fact>,
@@ -121,6 +123,7 @@ impl<'a> Report<'a> {
             time: ledgers::answer(&ledgers),
             faults,
             forecasts: forecasts::rows(&analysis, &names),
+            bounds: bounds::rows(&analysis, &names),
             latencies: latency::latencies(&analysis, &names),
             waits: waits::waits(&analysis, &names),
             facts: why::facts(&analysis, &names),
