@@ -10,7 +10,7 @@ mod trips;
 
 pub use trips::{round_trips, rounds_on_the_link, waits_a_row};
 
-use super::verdict::Evidence;
+use super::verdict::{Evidence, Flushes};
 use crate::model::Phase;
 use crate::model::limits::processors;
 use crate::wire::conditions::CpuCheck;
@@ -107,6 +107,7 @@ pub fn evidence(record: &RunRecord) -> Option<Evidence> {
         bandwidth: bandwidth(observed, record, data.seconds),
         way: trips::way(record, steady.rate),
         io: asleep(&[Doing::Wal, Doing::Io]),
+        flushes: flushes(&looks),
         locks: asleep(&[Doing::Lock]),
         records: metrics.and_then(waiting_for_records),
         hidden,
@@ -204,6 +205,14 @@ fn only_backend(looks: &[&Look]) -> Option<f64> {
     (is_one && seconds > 0.0).then(|| (last.on_cpu - first.on_cpu) / seconds)
 }
 
+/// Flushes of WAL between the first look and the last; none where the server keeps no account of their time.
+fn flushes(looks: &[&Look]) -> Option<Flushes> {
+    let (first, last) = (looks.first()?, looks.last()?);
+    let (seconds, count) = (last.accounted - first.accounted, last.wal.syncs - first.wal.syncs);
+    let time = last.wal.sync_seconds - first.wal.sync_seconds;
+    (seconds > 0.0 && count > 0.0 && time > 0.0).then(|| Flushes { rate: count / seconds, mean: time / count })
+}
+
 /// The processors' time between the first look and the last.
 fn passed(looks: &[&Look]) -> Option<Machine> {
     let (first, last) = (looks.first()?.machine, looks.last()?.machine);
@@ -256,7 +265,7 @@ fn waiting_for_records(metrics: &PhaseMetrics) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::watched::Seen;
+    use crate::wire::watched::{Seen, Wal};
 
     #[test]
     fn use_is_read_between_the_readings_around_the_window() {
@@ -301,6 +310,19 @@ mod tests {
         assert!(used([1, 0, 1]).is_some_and(|share| (share - 0.95).abs() < 1e-9), "{:?}", used([1, 0, 1]));
         assert_eq!(used([1, 2, 1]), None);
         assert_eq!(only_backend(&[]), None);
+    }
+
+    #[test]
+    fn flushes_are_told_between_looks_where_the_server_times_them() {
+        let look = |accounted, syncs, sync_seconds| Look {
+            accounted,
+            wal: Wal { syncs, sync_seconds, ..Wal::default() },
+            ..Look::default()
+        };
+        let (first, last) = (look(1.0, 100.0, 0.5), look(3.0, 500.0, 2.5));
+        assert_eq!(flushes(&[&first, &last]), Some(Flushes { rate: 200.0, mean: 0.005 }));
+        let untimed = look(3.0, 500.0, 0.5);
+        assert_eq!((flushes(&[&first, &untimed]), flushes(&[&first])), (None, None));
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub use ratio::{LEAST_PAIRS, Ratio};
 pub use scaling::{AS_GOOD, LEAST_POOLS, Scaling};
 pub use scores::{Scored, Scores, scored};
 pub use summary::Summary;
-pub use verdict::{Bound, Evidence, Verdict, verdict};
+pub use verdict::{Bound, Evidence, Flushes, Verdict, verdict};
 
 use crate::model::{Factor, Part};
 use crate::wire::record::RunRecord;

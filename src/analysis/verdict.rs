@@ -11,6 +11,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::model::units;
 use std::fmt;
 
 /// From this share of what it may have a side counts as used up. The rest goes to periods cut at a run's ends.
@@ -116,6 +117,8 @@ pub struct Evidence {
     pub way: Option<f64>,
     /// Backends seen asleep for WAL or files, of all looks.
     pub io: Option<f64>,
+    /// What the server says of its flushes of WAL: shown beside what backends were seen to sleep for.
+    pub flushes: Option<Flushes>,
     /// Backends seen asleep for each other.
     pub locks: Option<f64>,
     /// Worker time asleep until there is a record.
@@ -125,6 +128,26 @@ pub struct Evidence {
     /// Backends that PostgreSQL says wait for WAL, files or each other, of all it was asked about, where nothing but its
     /// word is known: processes that were woken and wait for a processor still count among them.
     pub said: Option<f64>,
+}
+
+/// Flushes of WAL while every worker was busy.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Flushes {
+    /// A second.
+    pub rate: f64,
+    /// What one took, seconds.
+    pub mean: f64,
+}
+
+impl Flushes {
+    /// In a sentence, with the part of the time in which one was under way: one comes after the other.
+    fn words(self) -> String {
+        let (rate, mean) = (units::number(self.rate), units::number(self.mean * 1e3));
+        format!(
+            "WAL was flushed {rate} times a second, {mean} ms each: {:.0} % of the time",
+            self.rate * self.mean * 100.0
+        )
+    }
 }
 
 /// What bounds a run, and why.
@@ -297,7 +320,10 @@ fn said(bound: Bound, share: f64, evidence: &Evidence) -> String {
         Bound::HostCpu => format!("the machine's processors were {percent} busy"),
         Bound::Bandwidth => format!("{percent} of what the link carries was on it"),
         Bound::RoundTrips => format!("{percent} of connection time was on the way"),
-        Bound::DatabaseIo => format!("backends slept for WAL or files in {percent} of all looks"),
+        Bound::DatabaseIo => {
+            let flushes = evidence.flushes.map_or_else(String::new, |flushes| format!(" ({})", flushes.words()));
+            format!("backends slept for WAL or files in {percent} of all looks{flushes}")
+        }
         Bound::DatabaseLocks => format!("backends slept for each other in {percent} of all looks"),
         Bound::Coordination => format!("workers slept {percent} of their time for want of records"),
         Bound::Mixed | Bound::Undetermined => percent,

@@ -182,3 +182,11 @@ fn a_busy_thread_is_named_whatever_its_side_may_have_beyond_one_processor() {
     let both = Evidence { client_cpu: Some(0.87), client_thread: Some(0.86), database_cpu: Some(0.99), ..idle() };
     assert_eq!(verdict(&both).of, [Bound::ClientCpu, Bound::DatabaseCpu], "a side is named once");
 }
+
+#[test]
+fn what_the_server_says_of_its_flushes_stands_beside_what_backends_slept_for() {
+    let told = verdict(&Evidence { io: Some(0.9), flushes: Some(Flushes { rate: 180.0, mean: 0.005 }), ..idle() });
+    assert_eq!(told.bound, Bound::DatabaseIo);
+    let flushed = "90 % of all looks (WAL was flushed 180 times a second, 5.00 ms each: 90 % of the time)";
+    assert!(told.why.ends_with(flushed), "{}", told.why);
+}
