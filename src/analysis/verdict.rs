@@ -159,7 +159,7 @@ pub struct Verdict {
     pub of: Vec<Bound>,
     /// The evidence, in one sentence.
     pub why: String,
-    /// Something that may bound it could not be seen.
+    /// Something that may bound it could not be seen, or is nearly a bound itself.
     pub less_sure: bool,
 }
 
