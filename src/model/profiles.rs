@@ -56,7 +56,8 @@ impl Profiles {
     /// file with a user's own ships those, too. Only a link as it is and the way past it mean the same to all.
     pub fn written<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Own {
         let found = names.into_iter().filter_map(|name| self.0.iter().find(|one| one.name == name));
-        let settings = found.filter(|one| !one.is_direct() && !(one.is_local() && one.name == LOCAL));
+        let plain = |one: &LinkProfile| one.is_direct() || (one.is_local() && one.name == LOCAL);
+        let settings = found.filter(|one| !plain(one));
         Own(settings.map(|one| (one.name.clone(), Written::of(one))).collect())
     }
 
