@@ -7,7 +7,7 @@
 
 use super::cells::{CellRuns, apart, groups};
 use super::estimate::Estimate;
-use super::scatter::Scatters;
+use super::scatter::{Scatter, Scatters};
 use super::{LEAST_PAIRS, Ratio};
 use crate::model::cell::Cell;
 use crate::model::{Factor, Part};
@@ -16,8 +16,8 @@ use serde::Serialize;
 /// How often all intervals of a factor may fail to hold together.
 pub(super) const ALPHA: f64 = 0.05;
 
-/// A pair whose differences vary so many times as much as the shared scatter has them uses its own: by chance that
-/// happens to 2 pairs in 100.
+/// A pair whose differences vary so many times as much as its cells' scatter has them uses its own: they move against
+/// each other, which no scatter of single cells shows. By chance that happens to 2 pairs in 100 at most.
 pub(super) const OWN_VARIANCE: f64 = 3.0;
 
 /// Two cells that differ in one factor.
@@ -170,8 +170,8 @@ fn too_few(base: &CellRuns<'_>, other: &CellRuns<'_>) -> Finding {
     Finding::TooFew { pairs: logs.len(), range: range.map(|(least, most)| (least.exp(), most.exp())) }
 }
 
-/// The mean of a comparison's log-ratios. None below six pairs. The error is that of the shared scatter, unless there
-/// is none or the pair's own differences clearly vary more.
+/// The mean of a comparison's log-ratios. None below six pairs. The error is that of both cells' scatter beside the cells of
+/// the same conditions, unless there are none or the pair's own differences clearly vary more.
 pub(super) fn estimate(base: &CellRuns<'_>, other: &CellRuns<'_>, scatters: &Scatters<'_, '_>) -> Option<Estimate> {
     let logs = log_ratios(base, other);
     if logs.len() < LEAST_PAIRS {
@@ -180,8 +180,7 @@ pub(super) fn estimate(base: &CellRuns<'_>, other: &CellRuns<'_>, scatters: &Sca
     let count = logs.len() as f64;
     let mean = logs.iter().sum::<f64>() / count;
     let own = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (count - 1.0);
-    let shared = scatters.shared(base, other).map(|scatter| (2.0 * scatter.variance, scatter.freedom));
-    let (variance, freedom) =
-        shared.filter(|(variance, _)| own <= OWN_VARIANCE * variance).unwrap_or((own, logs.len() - 1));
+    let of_both = scatters.of_difference(base, other).filter(|scatter| own <= OWN_VARIANCE * scatter.variance);
+    let Scatter { variance, freedom } = of_both.unwrap_or(Scatter { variance: own, freedom: logs.len() - 1 });
     Some(Estimate { mean, error: (variance / count).sqrt(), freedom, pairs: logs.len() })
 }

@@ -184,3 +184,47 @@ fn a_pair_that_scatters_more_than_the_rest_is_judged_by_its_own_scatter() {
     }
     assert_eq!(means(&records), [Means::Same]);
 }
+
+/// Threads and async at four pools in six blocks, all alike but for how far their runs scatter, multiples of 3 %.
+fn alike_but_for_scatter(times: [[f64; 2]; 4], seed: u64) -> Vec<RunRecord> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut records = Vec::new();
+    for block in 1..=6 {
+        for (pool, of_pool) in [4, 8, 15, 30].into_iter().zip(times) {
+            for (scheme, so_much) in [Scheme::Threads, Scheme::Async].into_iter().zip(of_pool) {
+                let cell = Cell::new(scheme, Statement::Row, Commit::Auto, pool);
+                let rate = 9_000.0 * (0.03 * so_much * normal(&mut rng)).exp();
+                records.push(testing::run_of(&cell, Part::Cell, records.len() + 1, block, rate));
+            }
+        }
+    }
+    records
+}
+
+/// In how many of 400 such series any pair is told apart, and in how many the first pair is, by an interval of 95 % of its own.
+fn told_apart(times: [[f64; 2]; 4]) -> (usize, usize) {
+    (0..400).fold((0, 0), |(any, first), seed| {
+        let records = alike_but_for_scatter(times, seed);
+        let cells = cells::cells(&records);
+        let scatters = scatter::Scatters::of(&cells);
+        let found = compare::family(Factor::Scheme, &cells, &scatters, 0.0);
+        let differs = |one: &Comparison<'_>| {
+            matches!(one.finding, Finding::Measured { means: Means::Slower | Means::Faster, .. })
+        };
+        let of = |scheme: Scheme| cells.iter().find(|one| one.cell.pool == 4 && one.cell.scheme == scheme).unwrap();
+        let alone = compare::ratio(of(Scheme::Threads), of(Scheme::Async), &scatters).unwrap();
+        let leaves_out = !(alone.low..=alone.high).contains(&1.0);
+        (any + usize::from(found.iter().any(differs)), first + usize::from(leaves_out))
+    })
+}
+
+#[test]
+fn cells_that_scatter_twice_as_much_as_the_others_are_told_apart_no_more_often_than_promised() {
+    // 5 % of 400 are 20. By a pool of all eight it would be 53 for the pair that scatters more.
+    let (any, first) = told_apart([[2.0, 2.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]);
+    assert!(any <= 20 && first <= 28, "both of a pair: {any} series, the pair in {first}");
+    let (any, first) = told_apart([[2.0, 1.0], [2.0, 1.0], [1.0, 1.0], [1.0, 1.0]]);
+    assert!(any <= 20 && first <= 28, "one of two pairs: {any} series, the first of them in {first}");
+    let (any, first) = told_apart([[1.0, 1.0]; 4]);
+    assert!(any <= 20 && first <= 28, "none: {any} series, the first pair in {first}");
+}

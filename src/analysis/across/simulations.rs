@@ -109,9 +109,11 @@ fn found(truth: Truth) -> (usize, usize) {
 
 #[test]
 fn a_cell_that_became_a_tenth_slower_is_found_in_six_blocks_where_runs_scatter_by_three_percent() {
-    for truth in [Truth { blocks: 6, ..QUIET }, Truth { blocks: 6, drift: 0.05, shift: 0.02, ..QUIET }] {
+    // Of a machine that moves more the gate fails less surely: in 85 of 100, by 400 other seeds.
+    let moving = Truth { blocks: 6, drift: 0.05, shift: 0.02, ..QUIET };
+    for (truth, surely) in [(Truth { blocks: 6, ..QUIET }, 90), (moving, 80)] {
         let (any, gate) = found(truth);
-        assert!(any >= 90 && gate >= 90, "drift {}: found in {any} of 100, the gate fails on {gate}", truth.drift);
+        assert!(any >= 90 && gate >= surely, "drift {}: found in {any} of 100, the gate fails on {gate}", truth.drift);
     }
 }
 
