@@ -151,9 +151,14 @@ fn compared<'a>(
     named.map(|(finding, (base, other))| Comparison { factor, base: base.cell, other: other.cell, finding }).collect()
 }
 
-/// How many times as much one cell does as another, by itself: with an interval that is not widened for others.
-pub(super) fn ratio(base: &CellRuns<'_>, other: &CellRuns<'_>, scatters: &Scatters<'_, '_>) -> Option<Ratio> {
-    Some(estimate(base, other, scatters)?.ratio(ALPHA))
+/// How many times as much one cell does as another, with an interval that is one of so many which hold together.
+pub(super) fn ratio(
+    base: &CellRuns<'_>,
+    other: &CellRuns<'_>,
+    scatters: &Scatters<'_, '_>,
+    together: usize,
+) -> Option<Ratio> {
+    Some(estimate(base, other, scatters)?.ratio(ALPHA / together.max(1) as f64))
 }
 
 /// Log-ratios other / base, a block each.

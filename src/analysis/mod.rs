@@ -34,7 +34,7 @@ pub use across::{
 pub use cells::CellRuns;
 pub use compare::{Comparison, Finding, Means, Noise};
 pub use demand::Demand;
-pub use diagnosis::{Diagnosis, Influence};
+pub use diagnosis::{Agreement, Diagnosis, Elasticity, Influence};
 pub use evidence::{LEAST_LOOKS, Window, evidence, looks, round_trips, rounds_on_the_link, stolen};
 pub use faults::{Amiss, FaultRuns};
 pub use forecast::{Ahead, forecast};
@@ -77,7 +77,7 @@ impl<'a> Analysis<'a> {
         let comparisons =
             Factor::ALL.iter().flat_map(|factor| compare::family(*factor, &cells, &scatters, floor)).collect();
         let distances = compare::distances(&cells, &scatters, floor);
-        let diagnosis = Diagnosis::of(&cells, &scatters);
+        let diagnosis = Diagnosis::of(&cells, &scatters, floor);
         let faults = faults::fault_runs(records);
         Self { cells, faults, noise, comparisons, distances, diagnosis }
     }

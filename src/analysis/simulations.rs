@@ -212,7 +212,7 @@ fn told_apart(times: [[f64; 2]; 4]) -> (usize, usize) {
             matches!(one.finding, Finding::Measured { means: Means::Slower | Means::Faster, .. })
         };
         let of = |scheme: Scheme| cells.iter().find(|one| one.cell.pool == 4 && one.cell.scheme == scheme).unwrap();
-        let alone = compare::ratio(of(Scheme::Threads), of(Scheme::Async), &scatters).unwrap();
+        let alone = compare::ratio(of(Scheme::Threads), of(Scheme::Async), &scatters, 1).unwrap();
         let leaves_out = !(alone.low..=alone.high).contains(&1.0);
         (any + usize::from(found.iter().any(differs)), first + usize::from(leaves_out))
     })

@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Line};
 use super::names::Names;
-use crate::analysis::{Analysis, CellRuns, Demand, Influence, Scaling};
+use crate::analysis::{Agreement, Analysis, CellRuns, Demand, Diagnosis, Elasticity, Influence, Scaling};
 use crate::model::{Factor, units};
 
 /// What the number of connections is called.
@@ -20,30 +20,59 @@ pub(super) fn resources(analysis: &Analysis<'_>) -> Option<Answer> {
     if lines.is_empty() {
         return None;
     }
-    let detail = match (found.agrees(), found.bound, found.by_ledgers) {
-        (Some(true), Some(bound), _) => format!("{bound}, by changing it and by watching it"),
-        (Some(false), Some(one), Some(other)) => format!("changing says {one}, watching says {other}"),
-        (_, None, Some(other)) => format!("no single resource makes half the difference; watching says {other}"),
-        _ => "nothing stands out".into(),
-    };
-    let lead = match found.agrees() {
-        Some(true) => "Both ways agree",
-        Some(false) => "The two ways disagree",
-        None => "Undetermined",
-    };
-    let strong = found.agrees() == Some(true);
+    let (lead, detail) = in_short(found);
+    let strong = found.agreement() == Agreement::Same;
     // What it hangs on most comes first; connections are no part of the sum, and last.
     lines.sort_by_key(|line| line.at == CONNECTIONS);
     lines.insert(0, Line { at: "in short".into(), lead: lead.into(), detail, strong });
-    let rest = format!("{} is what these leave of 1", units::number(found.undiagnosed));
+    let rest = format!("{} is what these leave of 1", figure(found.undiagnosed));
     lines.push(Line { at: "the rest".into(), lead: "Undiagnosed".into(), detail: rest, strong: false });
     Some(Answer { question: "What does the rate hang on?".into(), lines })
 }
 
+/// What both ways say together: in a few words, and with the figures.
+fn in_short(found: &Diagnosis) -> (&'static str, String) {
+    let watching = found.by_ledgers.map_or_else(|| "nobody watched".into(), |bound| format!("watching says {bound}"));
+    let changing = found.bound.map(|(bound, elasticity)| (bound, format!("elasticity {}", figure(elasticity))));
+    match (found.agreement(), changing) {
+        (Agreement::Same, Some((bound, by))) => {
+            ("Both ways agree", format!("{bound}, by changing it ({by}) and by watching it"))
+        }
+        (Agreement::SameProcessors, Some((bound, by))) => (
+            "The two ways fit",
+            format!("changing says {bound} ({by}), {watching}, and both sides use up the same processors"),
+        ),
+        (Agreement::NotByChanging, None) => {
+            ("Changing cannot tell", format!("{watching}, which no change of one resource shows"))
+        }
+        (Agreement::NotByChanging, Some((bound, by))) => (
+            "Changing cannot tell",
+            format!("{watching}, which no change of one resource shows; these changes point to {bound} ({by})"),
+        ),
+        (Agreement::NotByWatching, Some((bound, by))) => {
+            ("One way only", format!("changing says {bound} ({by}), {watching}"))
+        }
+        (_, Some((bound, by))) => ("The two ways disagree", format!("changing says {bound} ({by}), {watching}")),
+        (_, None) => (
+            "Not shown by changing",
+            format!("of no resource it is shown that it makes half the difference; {watching}"),
+        ),
+    }
+}
+
+/// An elasticity with its interval.
+fn figure(elasticity: Elasticity) -> String {
+    let [value, low, high] = [elasticity.0, elasticity.1, elasticity.2].map(whole).map(units::number);
+    format!("{value} ({low} to {high})")
+}
+
+/// Half a hundredth below zero is zero.
+fn whole(value: f64) -> f64 {
+    if value.abs() < 0.005 { 0.0 } else { value }
+}
+
 fn line(one: &Influence) -> Line {
-    // Half a hundredth below zero is zero.
-    let whole = |value: f64| if value.abs() < 0.005 { 0.0 } else { value };
-    let (value, low, high) = (whole(one.elasticity.0), whole(one.elasticity.1), whole(one.elasticity.2));
+    let (low, high) = (whole(one.elasticity.1), whole(one.elasticity.2));
     let changed = format!("with {}", one.factor.said(&one.cell));
     let at = match one.factor {
         Factor::Inject | Factor::ClientCpus => "client CPU",
@@ -53,17 +82,17 @@ fn line(one: &Influence) -> Line {
         Factor::Pool => CONNECTIONS,
         _ => "other",
     };
-    let figure = format!("{} ({} to {})", units::number(value), units::number(low), units::number(high));
     let lead = if high < NOTHING {
         "Hardly"
     } else if low > 1.0 - 3.0 * NOTHING {
         "One to one"
-    } else if low > 0.0 {
+    } else if low > 0.0 && !one.within_noise {
         "In part"
     } else {
         "Cannot be told from nothing"
     };
-    Line { at: at.into(), lead: lead.into(), detail: format!("elasticity {figure}, {changed}"), strong: low > NOTHING }
+    let detail = format!("elasticity {}, {changed}", figure(one.elasticity));
+    Line { at: at.into(), lead: lead.into(), detail, strong: low > NOTHING && !one.within_noise }
 }
 
 /// How many connections: a range of pools by a law through those tried; none where fewer than three were.
