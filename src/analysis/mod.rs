@@ -98,6 +98,15 @@ impl<'a> Analysis<'a> {
         self.cells.iter().filter(|cell| cell.part == Part::Cell)
     }
 
+    /// What bounds a cell: by watching it, less sure where a change of its resources shows something else.
+    pub fn limit(&self, cell: &CellRuns<'_>) -> Option<Limit> {
+        let limit = Limit::of(cell)?;
+        Some(match &self.diagnosis {
+            Some(found) => found.weighed(cell.cell, limit),
+            None => limit,
+        })
+    }
+
     /// Groups of cells that differ in this factor only, two or more each.
     pub fn groups(&self, factor: Factor) -> Vec<Vec<&CellRuns<'a>>> {
         cells::groups(factor, &self.cells)

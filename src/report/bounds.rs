@@ -94,14 +94,19 @@ fn doubts(limit: &Limit) -> Vec<String> {
 /// What bounds each cell; none where nobody looked.
 pub(super) fn limits(analysis: &Analysis<'_>, names: &Names) -> Option<Answer> {
     let cells: Vec<(&CellRuns<'_>, Limit)> =
-        analysis.compared().filter_map(|cell| Some((cell, Limit::of(cell)?))).collect();
+        analysis.compared().filter_map(|cell| Some((cell, analysis.limit(cell)?))).collect();
     if cells.is_empty() {
         return None;
     }
+    let told = |(cell, limit): &(&CellRuns<'_>, Limit)| one(&names.cell(cell.cell), limit);
     let lines = if cells.len() <= ONE_BY_ONE {
-        cells.iter().map(|(cell, limit)| one(&names.cell(cell.cell), limit)).collect()
+        cells.iter().map(told).collect()
     } else {
-        by_bound(&cells, names)
+        // A verdict that a change contradicts is told by itself.
+        let doubted =
+            |cell: &CellRuns<'_>| analysis.diagnosis.as_ref().is_some_and(|found| found.contradicts(cell.cell));
+        let (alone, together): (Vec<_>, Vec<_>) = cells.into_iter().partition(|(cell, _)| doubted(cell));
+        alone.iter().map(told).chain(by_bound(&together, names)).collect()
     };
     Some(Answer { question: "What is the limit?".into(), lines })
 }
