@@ -51,8 +51,8 @@ impl<'a> CellRuns<'a> {
         self.valid_runs().filter_map(|run| Some((run.block, steady(run.result()?)?))).collect()
     }
 
-    /// What cells measured under the same conditions have in common: a block moves them alike, and what their runs scatter by
-    /// tells something of each other's.
+    /// What cells measured under the same conditions have in common: a block moves them alike, and what their runs
+    /// scatter by tells something of each other's.
     pub(super) fn environment(&self) -> impl Ord + use<> {
         let cell = self.cell;
         let placed = (cell.placement, cell.congestion, cell.synchronous_commit, cell.foreign_keys, cell.storage);

@@ -175,8 +175,8 @@ fn too_few(base: &CellRuns<'_>, other: &CellRuns<'_>) -> Finding {
     Finding::TooFew { pairs: logs.len(), range: range.map(|(least, most)| (least.exp(), most.exp())) }
 }
 
-/// The mean of a comparison's log-ratios. None below six pairs. The error is that of both cells' scatter beside the cells of
-/// the same conditions, unless there are none or the pair's own differences clearly vary more.
+/// The mean of a comparison's log-ratios. None below six pairs. The error is that of both cells' scatter beside the
+/// cells of the same conditions, unless there are none or the pair's own differences clearly vary more.
 pub(super) fn estimate(base: &CellRuns<'_>, other: &CellRuns<'_>, scatters: &Scatters<'_, '_>) -> Option<Estimate> {
     let logs = log_ratios(base, other);
     if logs.len() < LEAST_PAIRS {

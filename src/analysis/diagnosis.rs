@@ -91,8 +91,8 @@ impl Agreement {
 }
 
 impl Diagnosis {
-    /// Of a series that changes one resource of its first cell at a time; none where it does not. Two identical cells may
-    /// differ by `floor`, a part of the rate.
+    /// Of a series that changes one resource of its first cell at a time; none where it does not. Two identical cells
+    /// may differ by `floor`, a part of the rate.
     pub fn of(cells: &[CellRuns<'_>], scatters: &Scatters<'_, '_>, floor: f64) -> Option<Self> {
         let first = cells.iter().find(|cell| cell.part == Part::Twin)?.cell;
         let base = cells.iter().find(|cell| cell.part == Part::Cell && cell.cell == first)?;
@@ -142,7 +142,8 @@ impl Diagnosis {
         Agreement::of(self.bound.map(|(bound, _)| bound), self.by_ledgers)
     }
 
-    /// A verdict of watching this cell, less sure where a change shows something else. Verdicts of other cells as they are.
+    /// A verdict of watching this cell, less sure where a change shows something else. Verdicts of other cells as they
+    /// are.
     pub fn weighed(&self, cell: &Cell, limit: Limit) -> Limit {
         let Some((bound, _)) = self.bound.filter(|_| self.contradicts(cell)) else { return limit };
         let confidence = if limit.confidence == Confidence::High { Confidence::Some } else { limit.confidence };
@@ -173,7 +174,8 @@ fn resource(factor: Factor) -> Option<Bound> {
 }
 
 /// One influence for each resource. Of several ways to take from it that one with the highest lower end: the highest
-/// middle would be the noisiest, and where one way shows nothing (a quota does not hold back one busy thread) another may.
+/// middle would be the noisiest, and where one way shows nothing (a quota does not hold back one busy thread) another
+/// may.
 fn of_each_resource(influences: &[Influence]) -> Vec<(Bound, &Influence)> {
     let mut found: Vec<(Bound, &Influence)> = Vec::new();
     for one in influences {
@@ -194,8 +196,8 @@ fn shown(influences: &[Influence]) -> Option<(Bound, Elasticity)> {
     most.max_by(|(_, a), (_, b)| a.elasticity.1.total_cmp(&b.elasticity.1)).map(|(bound, one)| (bound, one.elasticity))
 }
 
-/// What they leave of 1. Nothing is below zero: less of a resource makes no rate higher. The ends are where all theirs lead
-/// together, whatever errors they share (each is a ratio to the same runs).
+/// What they leave of 1. Nothing is below zero: less of a resource makes no rate higher. The ends are where all theirs
+/// lead together, whatever errors they share (each is a ratio to the same runs).
 fn undiagnosed(influences: &[Influence]) -> Elasticity {
     let each = of_each_resource(influences);
     let left =

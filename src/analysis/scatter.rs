@@ -22,8 +22,9 @@ const ROUNDS: usize = 50;
 /// (of what is found in 93 series of 100 by a pool, this finds 84, no moderation at all 77), and wrong where not.
 const OTHERS: f64 = 0.25;
 
-/// The fewest cells from which a cell has a scatter of its own. Two share all of their residuals, so that the pool is the
-/// pair's own variance; of three each is two thirds of what a pair is compared by, and their own cannot be told apart.
+/// The fewest cells from which a cell has a scatter of its own. Two share all of their residuals, so that the pool is
+/// the pair's own variance; of three each is two thirds of what a pair is compared by, and their own cannot be told
+/// apart.
 const LEAST_CELLS: usize = 4;
 
 /// Variance of a log rate, or of a difference of two: within a block, or whole, with what moves a block's level.
@@ -107,8 +108,8 @@ impl<'c, 'a> Scatters<'c, 'a> {
 /// A run: cell, block, log rate.
 type Point = (usize, usize, f64);
 
-/// The residual mean square of points after cells and blocks are fitted by least squares, and each cell's sum of squares
-/// in it; none where nothing is left to estimate it from.
+/// The residual mean square of points after cells and blocks are fitted by least squares, and each cell's sum of
+/// squares in it; none where nothing is left to estimate it from.
 fn residual(points: &[Point]) -> Option<(Scatter, BTreeMap<usize, f64>)> {
     let mut cells: BTreeMap<usize, f64> = points.iter().map(|(cell, ..)| (*cell, 0.0)).collect();
     let mut blocks: BTreeMap<usize, f64> = points.iter().map(|(_, block, _)| (*block, 0.0)).collect();
@@ -130,10 +131,10 @@ fn residual(points: &[Point]) -> Option<(Scatter, BTreeMap<usize, f64>)> {
     Some((Scatter { variance, freedom }, squares))
 }
 
-/// Each cell's own variance with its degrees of freedom, moderated by that of all. Of k cells a residual holds 1 − 1/k of
-/// a run, and 1/k of what the others scatter by, which is taken out for the cells that scatter more than these (F. E.
-/// Grubbs, On Estimating Precision of Measuring Instruments and Product Variability, JASA 43 (1948) 243); for the others
-/// that might leave less than nothing.
+/// Each cell's own variance with its degrees of freedom, moderated by that of all. Of k cells a residual holds 1 − 1/k
+/// of a run, and 1/k of what the others scatter by, which is taken out for the cells that scatter more than these (F.
+/// E. Grubbs, On Estimating Precision of Measuring Instruments and Product Variability, JASA 43 (1948) 243); for the
+/// others that might leave less than nothing.
 fn moderated(points: &[Point], squares: &BTreeMap<usize, f64>, pooled: f64) -> BTreeMap<usize, (f64, f64)> {
     if squares.len() < LEAST_CELLS {
         return BTreeMap::new();
@@ -158,8 +159,8 @@ fn freedom_of(parts: [(f64, f64); 2], most: usize) -> usize {
     if together.is_finite() { ((together + 1e-9) as usize).clamp(1, most) } else { most }
 }
 
-/// What the variance of a cell's runs about its mean is made of. What moves a block's level moves every cell of the block,
-/// so that part has one degree of freedom a block however many cells there are.
+/// What the variance of a cell's runs about its mean is made of. What moves a block's level moves every cell of the
+/// block, so that part has one degree of freedom a block however many cells there are.
 #[derive(Debug, Clone, Copy)]
 struct Whole {
     /// How much of the scatter within a block is in it.

@@ -201,7 +201,8 @@ fn alike_but_for_scatter(times: [[f64; 2]; 4], seed: u64) -> Vec<RunRecord> {
     records
 }
 
-/// In how many of 400 such series any pair is told apart, and in how many the first pair is, by an interval of 95 % of its own.
+/// In how many of 400 such series any pair is told apart, and in how many the first pair is, by an interval of 95 % of
+/// its own.
 fn told_apart(times: [[f64; 2]; 4]) -> (usize, usize) {
     (0..400).fold((0, 0), |(any, first), seed| {
         let records = alike_but_for_scatter(times, seed);

@@ -26,8 +26,8 @@ struct Level {
 }
 
 impl Level {
-    /// None below six runs. The scatter is the cell's own beside those of the same conditions, with what moves blocks as a
-    /// whole, which all of them tell; unless its runs lie far farther apart.
+    /// None below six runs. The scatter is the cell's own beside those of the same conditions, with what moves blocks
+    /// as a whole, which all of them tell; unless its runs lie far farther apart.
     fn of(cell: &CellRuns<'_>, scatters: &Scatters<'_, '_>) -> Option<Self> {
         let logs: Vec<f64> = cell.by_block().into_values().map(f64::ln).collect();
         if logs.len() < LEAST_PAIRS {
