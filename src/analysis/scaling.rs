@@ -5,10 +5,13 @@
 //! sharing a processor or a disk, `c` what each pair adds by getting in each other's way; none is below zero. X has its
 //! peak at √(a / c). Source: N. J. Gunther, Guerrilla Capacity Planning (2007), chapter 5. A constant demand (c = 0)
 //! would go on rising where PostgreSQL falls.
+//!
+//! Three parameters go through any three pools: only a fourth checks the law. Where a measured rate lies farther from
+//! it than the difference that is asked for, it says nothing of that difference, and the pools that were tried do.
 
 use super::CellRuns;
 
-/// Pools that a law needs.
+/// Pools that a law needs: as many as it has parameters.
 pub const LEAST_POOLS: usize = 3;
 
 /// A pool counts as good as the best from this part of its rows a second on.
@@ -27,6 +30,8 @@ pub struct Scaling {
     pub tried: (usize, usize),
     /// The farthest that a measured rate lies from the law, as a part of it.
     pub off: f64,
+    /// What was measured: pool, rows a second; the fewest connections first.
+    measured: Vec<(usize, f64)>,
 }
 
 impl Scaling {
@@ -45,7 +50,8 @@ impl Scaling {
         }
         let [alone, shared, crowded] = least_squares(points)?;
         let tried = (points[0].0 as usize, points[points.len() - 1].0 as usize);
-        let mut law = Self { alone, shared, crowded, tried, off: 0.0 };
+        let measured = points.iter().map(|(pool, rate)| (*pool as usize, *rate)).collect();
+        let mut law = Self { alone, shared, crowded, tried, off: 0.0, measured };
         let off = |(pool, rate): &(f64, f64)| (rate / law.rate(*pool as usize) - 1.0).abs();
         law.off = points.iter().map(off).fold(0.0, f64::max);
         Some(law)
@@ -63,12 +69,39 @@ impl Scaling {
         (fewest..=most).max_by(|one, other| self.rate(*one).total_cmp(&self.rate(*other))).unwrap_or(fewest)
     }
 
-    /// All pools as good as the best: the fewest and the most connections of them.
-    pub fn as_good(&self) -> (usize, usize) {
+    /// Whether there are more pools than the law has parameters: else it goes through whatever was measured.
+    pub fn is_checked(&self) -> bool {
+        self.measured.len() > LEAST_POOLS
+    }
+
+    /// Whether every measured rate is as near to the law as a pool must be to the best.
+    pub fn fits(&self) -> bool {
+        self.off <= 1.0 - AS_GOOD
+    }
+
+    /// All pools that the law calls as good as the best: the fewest and the most connections of them.
+    pub fn by_law(&self) -> (usize, usize) {
         let (best, (fewest, most)) = (self.best(), self.tried);
         let good = |pool: &usize| self.rate(*pool) >= AS_GOOD * self.rate(best);
         // The law has one peak, so that they are next to each other.
         ((fewest..=best).find(good).unwrap_or(best), (best..=most).rev().find(good).unwrap_or(best))
+    }
+
+    /// The pool that did most of those tried.
+    pub fn best_measured(&self) -> Option<usize> {
+        self.measured.iter().max_by(|one, other| one.1.total_cmp(&other.1)).map(|(pool, _)| *pool)
+    }
+
+    /// The tried pools that did as much as the best of them, or nearly.
+    pub fn measured_as_good(&self) -> Vec<usize> {
+        let most = self.measured.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
+        self.measured.iter().filter(|(_, rate)| *rate >= AS_GOOD * most).map(|(pool, _)| *pool).collect()
+    }
+
+    /// The range that holds all pools that the law calls as good as the best, and the best that was measured.
+    pub fn as_good(&self) -> (usize, usize) {
+        let (low, high) = self.by_law();
+        self.best_measured().map_or((low, high), |best| (low.min(best), high.max(best)))
     }
 }
 
@@ -138,7 +171,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn law(alone: f64, shared: f64, crowded: f64) -> Scaling {
-        Scaling { alone, shared, crowded, tried: (1, 350), off: 0.0 }
+        Scaling { alone, shared, crowded, tried: (1, 350), off: 0.0, measured: Vec::new() }
     }
 
     fn points(law: &Scaling, pools: &[usize]) -> Vec<(f64, f64)> {
@@ -165,6 +198,27 @@ mod tests {
     }
 
     #[test]
+    fn three_pools_check_nothing_and_a_fourth_may_show_that_the_law_does_not_fit() {
+        let three = [(1.0, 4_000.0), (15.0, 9_000.0), (350.0, 6_000.0)];
+        let found = Scaling::through(&three).unwrap();
+        assert!(found.off < 1e-6 && !found.is_checked(), "{found:?}");
+        // Two plateaus, which no such law has.
+        let found = Scaling::through(&[(1.0, 4_000.0), (4.0, 4_100.0), (15.0, 9_000.0), (60.0, 8_900.0)]).unwrap();
+        assert!(found.is_checked() && !found.fits(), "{found:?}");
+        assert_eq!((found.best_measured(), found.measured_as_good()), (Some(15), vec![15, 60]));
+    }
+
+    #[test]
+    fn the_best_measured_pool_is_in_the_range_wherever_the_law_has_its_peak() {
+        let known = law(1e-4, 9e-5, 4e-7);
+        let mut measured = points(&known, &[1, 4, 15, 60, 120]);
+        measured[3].1 *= 1.13;
+        let found = Scaling::through(&measured).unwrap();
+        let (low, high) = found.as_good();
+        assert!(found.best_measured() == Some(60) && (low..=high).contains(&60), "{low} to {high}, {found:?}");
+    }
+
+    #[test]
     fn two_pools_are_no_law() {
         assert_eq!(Scaling::through(&[(1.0, 100.0), (2.0, 150.0)]), None);
     }
@@ -178,8 +232,11 @@ mod tests {
                 rates.iter().enumerate().map(|(index, rate)| ((1 << index) as f64, *rate)).collect();
             let found = Scaling::through(&points).unwrap();
             prop_assert!(found.alone >= 0.0 && found.shared >= 0.0 && found.crowded >= 0.0);
-            let (low, high) = found.as_good();
+            let (low, high) = found.by_law();
             prop_assert!((1..=found.best()).contains(&low) && (found.best()..=found.tried.1).contains(&high));
+            let (low, high) = found.as_good();
+            prop_assert!((low..=high).contains(&found.best_measured().unwrap()));
+            prop_assert!(found.measured_as_good().contains(&found.best_measured().unwrap()));
             prop_assert!(found.rate(found.best()).is_finite());
         }
     }

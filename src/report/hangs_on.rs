@@ -33,7 +33,10 @@ pub(super) fn resources(analysis: &Analysis<'_>) -> Option<Answer> {
 /// What both ways say together: in a few words, and with the figures.
 fn in_short(found: &Diagnosis) -> (&'static str, String) {
     let watching = found.by_ledgers.map_or_else(|| "nobody watched".into(), |bound| format!("watching says {bound}"));
-    let changing = found.bound.map(|(bound, elasticity)| (bound, format!("elasticity {}", figure(elasticity))));
+    let changing = found.bound.map(|(bound, elasticity)| {
+        let [value, low, high] = in_figures(elasticity);
+        (bound, format!("elasticity {value}, {low} to {high}"))
+    });
     match (found.agreement(), changing) {
         (Agreement::Same, Some((bound, by))) => {
             ("Both ways agree", format!("{bound}, by changing it ({by}) and by watching it"))
@@ -62,8 +65,12 @@ fn in_short(found: &Diagnosis) -> (&'static str, String) {
 
 /// An elasticity with its interval.
 fn figure(elasticity: Elasticity) -> String {
-    let [value, low, high] = [elasticity.0, elasticity.1, elasticity.2].map(whole).map(units::number);
+    let [value, low, high] = in_figures(elasticity);
     format!("{value} ({low} to {high})")
+}
+
+fn in_figures(elasticity: Elasticity) -> [String; 3] {
+    [elasticity.0, elasticity.1, elasticity.2].map(whole).map(units::number)
 }
 
 /// Half a hundredth below zero is zero.
@@ -104,29 +111,57 @@ pub(super) fn connections(analysis: &Analysis<'_>, names: &Names) -> Option<Answ
 
 fn of_group(group: &[&CellRuns<'_>], names: &Names) -> Option<Line> {
     let law = Scaling::of(group)?;
-    let (low, high) = law.as_good();
     let mut tried: Vec<_> = group.iter().filter_map(|cell| Some((*cell, cell.rate()?))).collect();
     tried.sort_by_key(|(cell, _)| cell.cell.pool);
-    let (best, rate) = tried.iter().max_by(|a, b| a.1.median.total_cmp(&b.1.median))?;
-    let ends = if low == high { low.to_string() } else { format!("{low} to {high}") };
+    let did = |pool: usize| {
+        let (_, rate) = tried.iter().find(|(cell, _)| cell.cell.pool == pool)?;
+        Some(format!("{} rows/s ({})", units::rate(rate.median), units::between(rate.spread(), units::rate)))
+    };
+    let best = law.best_measured()?;
+    let (right, last, checked) = right(&law, best, did);
     let each = if group[0].cell.clients > 1 { " of each client" } else { "" };
-    let edge = if high == law.tried.1 { ", the most tried" } else { "" };
-    let mut detail = format!(
-        "pool {} did most, {} rows/s ({}); the law through all of them is at most {} off",
-        best.cell.pool,
-        units::rate(rate.median),
-        units::between(rate.spread(), units::rate),
-        units::percent(law.off)
-    );
+    let edge = if last == law.tried.1 { ", the most tried" } else { "" };
+    let mut detail = format!("pool {best} did most, {}; {checked}", did(best)?);
     if let Some(demand) = demand(&tried.iter().map(|(cell, _)| *cell).collect::<Vec<_>>()) {
         detail.push_str(&demand);
     }
     Some(Line {
         at: names.without(Some(Factor::Pool), group[0].cell),
-        lead: format!("{ends} connections{each}{edge}"),
+        lead: format!("{right} connections{each}{edge}"),
         detail,
-        strong: law.off < 0.10,
+        strong: law.fits() && law.is_checked(),
     })
+}
+
+/// The right pools, the most of them, and how far the law is to be believed. Where it does not fit, the tried pools
+/// that are as good as the best are told with what they did.
+fn right(law: &Scaling, best: usize, did: impl Fn(usize) -> Option<String>) -> (String, usize, String) {
+    let off = units::percent(law.off);
+    if !law.fits() {
+        let good = law.measured_as_good();
+        let others = good.iter().filter(|pool| **pool != best);
+        let others: Vec<String> = others.filter_map(|pool| Some(format!("pool {pool} {}", did(*pool)?))).collect();
+        let near = if others.is_empty() {
+            "no other that was tried is within 5 %".into()
+        } else {
+            format!("within 5 % of it: {}", others.join(", "))
+        };
+        let pools: Vec<String> = good.iter().map(usize::to_string).collect();
+        let told =
+            format!("the law through all of them does not fit, it is up to {off} off: these are tried ones; {near}");
+        return (pools.join(" or "), good.last().copied().unwrap_or(best), told);
+    }
+    let ends = |(low, high): (usize, usize)| if low == high { low.to_string() } else { format!("{low} to {high}") };
+    let (range, by_law) = (law.as_good(), law.by_law());
+    let mut told = if law.is_checked() {
+        format!("the law through all of them is at most {off} off")
+    } else {
+        "three pools are as many as the law has parameters, so nothing checks it".into()
+    };
+    if range != by_law {
+        told.push_str(&format!("; by the law alone it would be {}", ends(by_law)));
+    }
+    (ends(range), range.1, told)
 }
 
 /// What a row costs at the fewest and the most connections: it is no constant.
@@ -141,4 +176,77 @@ fn demand(tried: &[&CellRuns<'_>]) -> Option<String> {
         units::number(most),
         last.cell.pool
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Bound;
+    use crate::model::cell::Cell;
+    use crate::model::{Part, Phase};
+    use crate::report::Screen;
+    use crate::report::testing::{diagnosed, played, report};
+    use crate::wire::record::{Outcome, RunRecord};
+
+    fn words(records: &[RunRecord]) -> String {
+        report(records).terminal(Screen::PLAIN).split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn both_ways_are_said_to_agree_only_where_they_do() {
+        let said = |bound: Option<Bound>, by_ledgers| {
+            let cell: Cell = "threads row auto pool 15".parse().unwrap();
+            let bound = bound.map(|bound| (bound, (0.8, 0.6, 1.0)));
+            in_short(&Diagnosis { cell, influences: Vec::new(), undiagnosed: (0.2, 0.0, 0.4), bound, by_ledgers })
+        };
+        let (lead, detail) = said(Some(Bound::DatabaseCpu), Some(Bound::DatabaseCpu));
+        assert_eq!(lead, "Both ways agree");
+        assert!(detail.contains("elasticity 0.80, 0.60 to 1.00"), "{detail}");
+        assert_eq!(said(Some(Bound::ClientCpu), Some(Bound::DatabaseCpu)).0, "The two ways disagree");
+        assert_eq!(said(Some(Bound::ClientCpu), Some(Bound::HostCpu)).0, "The two ways fit");
+        assert_eq!(said(Some(Bound::ClientCpu), Some(Bound::DatabaseLocks)).0, "Changing cannot tell");
+        assert_eq!(said(None, Some(Bound::Bandwidth)).0, "Changing cannot tell");
+        assert_eq!(said(None, Some(Bound::DatabaseCpu)).0, "Not shown by changing");
+        assert_eq!(said(Some(Bound::ClientCpu), None).0, "One way only");
+    }
+
+    #[test]
+    fn a_verdict_that_a_change_contradicts_is_told_by_itself_and_less_sure() {
+        let mut records = diagnosed();
+        let base = records[0].cell.clone();
+        for record in &mut records {
+            // The client's quota takes from the rate what the database's took.
+            let times = match &record.cell {
+                cell if cell.client_cpus != base.client_cpus => 0.8,
+                cell if cell.db_cpus != base.db_cpus => 1.25,
+                _ => continue,
+            };
+            let Outcome::Finished { result } = &mut record.outcome else { continue };
+            for phase in result.phases.iter_mut().filter(|phase| phase.phase == Phase::Data) {
+                if let Some(steady) = &mut phase.rates.steady {
+                    steady.rate *= times;
+                }
+            }
+        }
+        let words = words(&records);
+        assert!(words.contains("The two ways disagree: changing says client CPU (elasticity"), "{words}");
+        assert!(
+            words.contains("but changing one resource at a time points to client CPU (6 of 6 runs say so)"),
+            "{words}"
+        );
+    }
+
+    #[test]
+    fn a_law_that_nothing_checks_or_that_does_not_fit_is_said_to_be_so() {
+        let swept = |rates: &[(usize, f64)]| {
+            let cell = |pool: usize| format!("threads row auto pool {pool}").parse::<Cell>().unwrap();
+            let cells: Vec<_> = rates.iter().map(|(pool, rate)| (cell(*pool), Part::Cell, *rate)).collect();
+            words(&played("pool-and-distance", &cells, 6, 7))
+        };
+        let three = swept(&[(1, 4_000.0), (15, 9_000.0), (350, 6_000.0)]);
+        assert!(three.contains("nothing checks it") && !three.contains("0.0 % off"), "{three}");
+        let two_plateaus = swept(&[(1, 4_000.0), (4, 4_100.0), (15, 9_000.0), (60, 8_900.0)]);
+        assert!(two_plateaus.contains("15 or 60 connections"), "{two_plateaus}");
+        assert!(two_plateaus.contains("does not fit"), "{two_plateaus}");
+    }
 }
