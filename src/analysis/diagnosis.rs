@@ -84,6 +84,7 @@ impl Agreement {
             (Some(_), None) => Self::NotByWatching,
             (Some(one), Some(other)) if one == other => Self::Same,
             (Some(Bound::ClientCpu), Some(Bound::ClientThread)) => Self::Same,
+            (Some(Bound::DatabaseCpu), Some(Bound::DatabaseThread)) => Self::Same,
             (Some(Bound::ClientCpu | Bound::DatabaseCpu), Some(Bound::HostCpu)) => Self::SameProcessors,
             (Some(_), Some(_)) => Self::Different,
         }
@@ -148,7 +149,7 @@ impl Diagnosis {
         let Some((bound, _)) = self.bound.filter(|_| self.contradicts(cell)) else { return limit };
         let confidence = if limit.confidence == Confidence::High { Confidence::Some } else { limit.confidence };
         let why = format!("{}; but changing one resource at a time points to {bound}", limit.why);
-        Limit { confidence, why, ..limit }
+        Limit { confidence, less_sure: true, why, ..limit }
     }
 
     /// Whether it is this cell's, and a change shows something else than watching the cell does.
@@ -297,9 +298,12 @@ mod tests {
 
     #[test]
     fn two_ways_that_look_at_different_things_do_not_disagree() {
-        use Bound::{ClientCpu, ClientThread, DatabaseCpu, DatabaseLocks, HostCpu, RoundTrips, Undetermined};
+        use Bound::{
+            ClientCpu, ClientThread, DatabaseCpu, DatabaseLocks, DatabaseThread, HostCpu, RoundTrips, Undetermined,
+        };
         let of = |changing, watching| Agreement::of(changing, Some(watching));
         assert_eq!(of(Some(ClientCpu), ClientThread), Agreement::Same);
+        assert_eq!(of(Some(DatabaseCpu), DatabaseThread), Agreement::Same);
         assert_eq!(of(Some(ClientCpu), HostCpu), Agreement::SameProcessors);
         assert_eq!(of(Some(DatabaseCpu), HostCpu), Agreement::SameProcessors);
         assert_eq!(of(Some(RoundTrips), HostCpu), Agreement::Different);
@@ -321,7 +325,15 @@ mod tests {
             bound: Some((Bound::ClientCpu, (0.8, 0.6, 1.0))),
             by_ledgers: Some(by_ledgers),
         };
-        let limit = |bound| Limit { bound, agree: 6, runs: 6, confidence: Confidence::High, why: "so it was".into() };
+        let limit = |bound| Limit {
+            bound,
+            of: vec![bound],
+            agree: 6,
+            runs: 6,
+            confidence: Confidence::High,
+            less_sure: false,
+            why: "so it was".into(),
+        };
         let doubted = told(Bound::DatabaseCpu).weighed(&cell, limit(Bound::DatabaseCpu));
         assert_eq!((doubted.bound, doubted.confidence), (Bound::DatabaseCpu, Confidence::Some));
         assert!(doubted.why.ends_with("points to client CPU"), "{}", doubted.why);

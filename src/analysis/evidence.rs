@@ -200,7 +200,7 @@ fn fraction(looks: &[&Look], doing: &[Doing]) -> Option<f64> {
 /// what each of them had.
 fn only_backend(looks: &[&Look]) -> Option<f64> {
     let (first, last) = (looks.first()?, looks.last()?);
-    let is_one = looks.iter().all(|look| look.backends.iter().map(|seen| seen.count).sum::<u32>() <= 1);
+    let is_one = looks.iter().all(|look| look.backends.iter().map(|seen| u64::from(seen.count)).sum::<u64>() <= 1);
     let seconds = last.accounted - first.accounted;
     (is_one && seconds > 0.0).then(|| (last.on_cpu - first.on_cpu) / seconds)
 }

@@ -42,8 +42,8 @@ pub(super) struct Row {
 
 impl Row {
     /// Of a cell; none where nobody looked.
-    pub fn of(cell: &CellRuns<'_>, names: &Names) -> Option<Self> {
-        let limit = Limit::of(cell)?;
+    pub fn of(analysis: &Analysis<'_>, cell: &CellRuns<'_>, names: &Names) -> Option<Self> {
+        let limit = analysis.limit(cell)?;
         let again = if cell.part == Part::Twin { " (again)" } else { "" };
         let why_not_high = doubts(&limit);
         let Limit { bound, of, agree, runs, confidence, why, .. } = limit;
@@ -71,7 +71,7 @@ impl Row {
 
 /// Of every cell that was looked at, the one that ran twice a block among them.
 pub(super) fn rows(analysis: &Analysis<'_>, names: &Names) -> Vec<Row> {
-    analysis.cells.iter().filter_map(|cell| Row::of(cell, names)).collect()
+    analysis.cells.iter().filter_map(|cell| Row::of(analysis, cell, names)).collect()
 }
 
 /// What keeps a verdict from being sure.

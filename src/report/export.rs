@@ -94,7 +94,7 @@ impl Report<'_> {
                 json!({
                     "cell": cell.cell, "part": cell.part, "name": row.name, "rows_per_s": rates,
                     "client_cpu_us_per_row": row.cpu, "valid": row.valid, "verified": row.verified, "runs": row.runs,
-                    "verdict": bounds::Row::of(cell, &self.names),
+                    "verdict": bounds::Row::of(&self.analysis, cell, &self.names),
                 })
             })
             .collect();

@@ -231,7 +231,9 @@ mod tests {
         let words = words(&records);
         assert!(words.contains("The two ways disagree: changing says client CPU (elasticity"), "{words}");
         assert!(
-            words.contains("but changing one resource at a time points to client CPU (6 of 6 runs say so)"),
+            words.contains(
+                "but changing one resource at a time points to client CPU (confidence fair: 6 of 6 runs say so)"
+            ),
             "{words}"
         );
     }
