@@ -13,7 +13,8 @@ use anyhow::Result;
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::query_parameters::{InspectContainerOptions, LogsOptionsBuilder};
-use futures_util::{Stream, StreamExt};
+use futures_util::future::{Fuse, FusedFuture};
+use futures_util::{FutureExt, Stream, StreamExt};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -110,29 +111,40 @@ impl Engine {
         patience: &mut Patience,
         hearer: &mut dyn Hearer,
     ) -> Result<Stretch> {
-        loop {
+        // An engine takes a second and more to pass a signal on: what is said meanwhile is heard when it is said.
+        let mut signal = std::pin::pin!(Fuse::terminated());
+        let stretch = loop {
             let piece = tokio::select! {
                 piece = output.next() => piece,
                 () = &mut stop, if !patience.stopping => {
                     *patience = Patience { stopping: true, deadline: Instant::now() + GRACE };
-                    self.signal(id, "SIGTERM").await?;
+                    signal.set(self.signal(id, "SIGTERM").fuse());
+                    continue;
+                }
+                sent = &mut signal, if !signal.is_terminated() => {
+                    sent?;
                     continue;
                 }
                 () = tokio::time::sleep_until(patience.deadline) => {
-                    return Ok(Stretch::Overdue(if patience.stopping { Overdue::Unstoppable } else { Overdue::Silent }));
+                    break Stretch::Overdue(if patience.stopping { Overdue::Unstoppable } else { Overdue::Silent });
                 }
             };
             match piece {
-                None => return Ok(Stretch::Ended),
+                None => break Stretch::Ended,
                 Some(Ok(LogOutput::StdErr { message })) => hearer.take(Said::Err(&message))?,
                 Some(Ok(message)) => hearer.take(Said::Out(&message.into_bytes()))?,
-                Some(Err(Error::DockerResponseServerError { message, .. })) => return Ok(Stretch::Mute(message)),
-                Some(Err(error)) => return Ok(Stretch::Broke(error)),
+                Some(Err(Error::DockerResponseServerError { message, .. })) => break Stretch::Mute(message),
+                Some(Err(error)) => break Stretch::Broke(error),
             }
             if !patience.stopping {
                 patience.deadline = Instant::now() + SILENCE;
             }
+        };
+        // A stream that broke is taken up again: the signal must not be lost with it.
+        if !signal.is_terminated() {
+            signal.await?;
         }
+        Ok(stretch)
     }
 
     /// Everything a container has said and will say, from its log.
