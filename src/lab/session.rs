@@ -11,6 +11,7 @@ use super::stop::Stop;
 use super::{PROGRAM, StackConfig, compare, data, raising, reporting};
 use crate::analysis::Analysis;
 use crate::engine::{Stack, label};
+use crate::model::profiles::Profiles;
 use crate::model::{Part, Program, printable, units};
 use crate::report::Screen;
 use crate::series::bundle::is_bundle;
@@ -201,7 +202,7 @@ pub(super) async fn play(stack: &Stack, wanted: &Wanted, stop: &Stop) -> Result<
         stage = StackStage::take(stack.clone()) => stage?,
         () = stop.asked() => return Err(Failure::new(Exit::Interrupted, "interrupted before the first run").into()),
     };
-    let begun = begin(&mut stage, stack, wanted, stop, &mut progress).await;
+    let begun = begin(&mut stage, stack, wanted, &links, stop, &mut progress).await;
     let (mut folder, records) = match begun {
         Ok(begun) => begun,
         Err(error) => {
@@ -236,6 +237,7 @@ async fn begin(
     stage: &mut StackStage,
     stack: &Stack,
     wanted: &Wanted,
+    links: &Profiles,
     stop: &Stop,
     progress: &mut Progress,
 ) -> Result<(Folder, Vec<RunRecord>)> {
@@ -246,7 +248,7 @@ async fn begin(
     }
     experiment.check_capacity(&stage.capacity().await?)?;
     stage.use_backend(experiment).await?;
-    stage.use_links(experiment).await?;
+    stage.use_links(experiment, links).await?;
     wanted.cut.iter().for_each(|sentence| progress.say(sentence));
     let scratch = tempfile::tempdir().context("make a folder for generated data")?;
     let here = Path::new(data::DATA);
@@ -264,24 +266,23 @@ async fn begin(
     stage.begin(&name, volume, &programs).await?;
     let setup = setup(stage).await?;
     if let Some(replay) = &wanted.replay {
-        replay.state(stack, &setup, &experiment.profiles()?).await?.iter().for_each(|sentence| progress.say(sentence));
+        replay.state(stack, &setup, links).await?.iter().for_each(|sentence| progress.say(sentence));
     }
     if wanted.earlier.is_some() && !stack.labs().await?.is_empty() {
         progress.say("this lab runs in a container of the engine: where the engine restarts the lab ends with it, and --resume goes on");
     }
     let (folder, records) = match &wanted.earlier {
         Some(folder) => (folder.clone(), same_setup(folder, &setup)?),
-        None => (new_folder(wanted, &setup)?, Vec::new()),
+        None => (new_folder(wanted, &setup, links)?, Vec::new()),
     };
     stage.name(folder.name());
     Ok((folder, records))
 }
 
-fn new_folder(wanted: &Wanted, setup: &Setup) -> Result<Folder> {
+fn new_folder(wanted: &Wanted, setup: &Setup, links: &Profiles) -> Result<Folder> {
     let experiment = &wanted.experiment;
     let folder = Folder::create(&wanted.results, &experiment.name, &today()?)?;
-    let kept = experiment.kept(&experiment.profiles()?);
-    folder.save_experiment(&toml::to_string(&kept).context("write the experiment")?)?;
+    folder.save_experiment(&toml::to_string(&experiment.kept(links)).context("write the experiment")?)?;
     folder.save_setup(setup)?;
     if let Some(replay) = &wanted.replay {
         folder.save_repeats(&Repeats::of(replay.bundle()))?;

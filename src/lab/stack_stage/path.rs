@@ -7,6 +7,7 @@ use crate::lab::Experiment;
 use crate::model::Backend;
 use crate::model::fault::Kind;
 use crate::model::link::LinkProfile;
+use crate::model::profiles::Profiles;
 use crate::model::quantity::Delay;
 use crate::wire::emulation::refusal;
 use crate::wire::exit::{Exit, Failure};
@@ -21,8 +22,8 @@ const AGENT: &str = "/usr/local/bin/link";
 impl StackStage {
     /// Knows from now on what the experiment's links mean; refuses those that the backend here cannot make, before
     /// anything is changed.
-    pub(in crate::lab) async fn use_links(&mut self, experiment: &Experiment) -> Result<()> {
-        self.links = experiment.profiles()?;
+    pub(in crate::lab) async fn use_links(&mut self, experiment: &Experiment, links: &Profiles) -> Result<()> {
+        self.links = links.clone();
         let emulation = self.link_status().await?.emulation;
         for cell in experiment.cells() {
             let profile = self.profile(&cell.link)?;
