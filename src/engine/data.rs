@@ -3,7 +3,7 @@
 use super::confined::confined;
 use super::files::Upload;
 use super::{Engine, Stack, is_missing, label, refused};
-use crate::model::hex;
+use crate::model::{digest_of_files, hex};
 use crate::wire::exit::{Exit, Failure};
 use anyhow::{Context, Result};
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions, VolumeCreateRequest};
@@ -37,16 +37,15 @@ impl DataSet {
     /// Reads the files once, for their checksum.
     pub fn of(mut files: Vec<PathBuf>) -> Result<Self> {
         files.sort();
-        let mut all = Sha256::new();
-        let mut bytes = 0;
+        let (mut each, mut bytes) = (Vec::new(), 0);
         for path in &files {
             let mut one = Sha256::new();
             bytes += io::copy(&mut fs_err::File::open(path)?, &mut HashWriter(&mut one))
                 .with_context(|| format!("read {}", path.display()))?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            all.update(format!("{name}\n{}\n", hex(&one.finalize())));
+            each.push((path.file_name().unwrap_or_default().to_string_lossy(), hex(&one.finalize())));
         }
-        Ok(Self { files, checksum: hex(&all.finalize()), bytes })
+        let checksum = digest_of_files(each);
+        Ok(Self { files, checksum, bytes })
     }
 }
 

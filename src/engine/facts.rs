@@ -1,7 +1,7 @@
 //! What the engine says of itself and of images, for the record of every run.
 
 use super::{Container, Engine, Stack, label, refused};
-use crate::model::Program;
+use crate::model::{Program, digest_of};
 use crate::wire::setup::{EngineFacts, ImageFacts};
 use anyhow::Result;
 
@@ -24,11 +24,6 @@ impl Engine {
     }
 }
 
-/// A digest without the registry and the account that the image came from: a mirror's name is nobody else's business.
-fn digest(name: &str) -> String {
-    name.rsplit_once('@').map_or(name, |(_, digest)| digest).to_owned()
-}
-
 impl Stack {
     /// An image by name or id, on an engine where its role is played; a sentence with the remedy where it isn't there.
     pub async fn image_facts(&self, role: &str, image: &str) -> Result<ImageFacts> {
@@ -44,7 +39,7 @@ impl Stack {
         Ok(ImageFacts {
             role: role.into(),
             id: found.id.unwrap_or_default(),
-            digests: found.repo_digests.unwrap_or_default().iter().map(|name| digest(name)).collect(),
+            digests: found.repo_digests.unwrap_or_default().iter().map(|name| digest_of(name).to_owned()).collect(),
             base: labels.get(label::BASE).cloned().unwrap_or_else(|| "unknown".into()),
             labels: labels.into_iter().collect(),
         })
@@ -78,16 +73,5 @@ impl Stack {
             }
         }
         None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_digest_does_not_tell_whose_registry_it_came_from() {
-        assert_eq!(digest("registry.example.org:5000/ada/ingest-lab-db@sha256:d1"), "sha256:d1");
-        assert_eq!(digest("sha256:d1"), "sha256:d1");
     }
 }

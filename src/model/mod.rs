@@ -22,7 +22,7 @@ pub mod seconds;
 pub mod share;
 pub mod units;
 
-pub use hex::hex;
+pub use hex::{digest_of, digest_of_files, hex};
 pub use printable::{INSTEAD, printable};
 
 use serde::{Deserialize, Serialize};

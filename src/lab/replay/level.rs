@@ -1,5 +1,6 @@
 //! How near a replay can come to what it replays, from both setups. Pure.
 
+use crate::model::digest_of;
 use crate::series::bundle::Manifest;
 use crate::wire::setup::{ImageFacts, Setup};
 
@@ -57,8 +58,7 @@ pub(super) fn level(then: &Setup, now: &Setup, others: Vec<String>) -> Found {
 
 /// By id, or by the digest that a registry knows it by; older setups tell which registry, too.
 fn is_same(was: &ImageFacts, is: &ImageFacts) -> bool {
-    let digest = |name: &str| name.rsplit_once('@').map_or_else(|| name.to_owned(), |(_, digest)| digest.to_owned());
-    was.id == is.id || was.digests.iter().any(|one| is.digests.iter().any(|other| digest(one) == digest(other)))
+    was.id == is.id || was.digests.iter().any(|one| is.digests.iter().any(|other| digest_of(one) == digest_of(other)))
 }
 
 /// What an image is not built on anew: another kind of base, or a stand-in, which is made of the packages of its day.

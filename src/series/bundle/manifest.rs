@@ -2,11 +2,10 @@
 
 use super::kind::Kind;
 use super::{SCHEMA, is_plain, limits};
-use crate::model::hex;
+use crate::model::digest_of_files;
 use crate::wire;
 use crate::wire::setup::SavedImage;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 /// The contents of `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,11 +123,7 @@ impl Manifest {
     pub fn data_checksum(&self) -> Option<String> {
         let mut files = self.of(Kind::Data).peekable();
         files.peek()?;
-        let mut all = Sha256::new();
-        for filed in files {
-            all.update(format!("{}\n{}\n", filed.name.trim_start_matches("data/"), filed.sha256));
-        }
-        Some(hex(&all.finalize()))
+        Some(digest_of_files(files.map(|filed| (filed.name.trim_start_matches("data/"), &filed.sha256))))
     }
 
     /// Bytes of all its files.
