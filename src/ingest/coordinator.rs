@@ -22,7 +22,7 @@ use anyhow::{Context as _, Result, anyhow};
 use async_channel::Sender;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -124,9 +124,9 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Takes the processor time of a process, which is not waited for before the run ends, for this program's.
-    pub(super) fn counts(&self, process: u32) {
-        self.context.helpers.lock().unwrap_or_else(PoisonError::into_inner).push(process);
+    /// What its parts share.
+    pub(super) fn context(&self) -> &Context {
+        &self.context
     }
 
     /// Waits until every connection is open.

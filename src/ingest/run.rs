@@ -63,7 +63,7 @@ pub fn run(
     }
     let mut run = Run::start(job, (source, earlier), &telemetry, &mut collector, interrupt, emit)?;
     if let Some(child) = &reader_process {
-        run.counts(child.id());
+        run.context().counts(child.id());
     }
     let outcome = run.connect().and_then(|()| run.phases());
     let windows = std::mem::take(&mut run.windows);

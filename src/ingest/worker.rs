@@ -17,7 +17,7 @@ use crate::wire::{Acknowledged, Job, Retried, RunResult};
 use anyhow::{Result, bail};
 use async_channel::Receiver;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 /// What all workers of a run share.
@@ -134,6 +134,11 @@ pub struct Child {
 }
 
 impl Context {
+    /// Takes the processor time of a process that is not waited for before the run ends for this program's.
+    pub fn counts(&self, process: u32) {
+        self.helpers.lock().unwrap_or_else(PoisonError::into_inner).push(process);
+    }
+
     /// How rows are sent in this run.
     pub fn manner(&self) -> Manner {
         let Job { statement, in_flight, batch, chunk, protocol, commit, inject, progress, share, .. } = self.job;

@@ -1,4 +1,4 @@
-"""Processor time and memory of this process, from the kernel's own account."""
+"""Processor time and memory of this process and those it started, from the kernel's own account."""
 
 import os
 import resource

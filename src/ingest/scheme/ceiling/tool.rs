@@ -4,7 +4,6 @@ use crate::ingest::worker::Context;
 use crate::wire::exit::{Exit, Failure};
 use anyhow::{Context as _, Result};
 use std::process::Stdio;
-use std::sync::PoisonError;
 use tokio::process::{Child, Command};
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
@@ -53,7 +52,7 @@ pub(super) fn command(tool: &str, config: &Config, options: &str) -> Result<Comm
 /// Starts it; its processor time counts as the ingester's from now on.
 pub(super) fn start(context: &Context, tool: &str, command: &mut Command) -> Result<Child> {
     let child = command.spawn().with_context(|| format!("start {tool}"))?;
-    context.helpers.lock().unwrap_or_else(PoisonError::into_inner).extend(child.id());
+    child.id().into_iter().for_each(|process| context.counts(process));
     Ok(child)
 }
 
