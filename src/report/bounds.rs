@@ -3,7 +3,6 @@
 use super::answer::{Answer, Line};
 use super::names::Names;
 use crate::analysis::{Analysis, Bound, CellRuns, Confidence, LEAST_PAIRS, Limit};
-use crate::model::Part;
 use serde::Serialize;
 
 /// As many cells are told one by one; of more, how many are bounded by what, and the table has each.
@@ -44,11 +43,10 @@ impl Row {
     /// Of a cell; none where nobody looked.
     pub fn of(analysis: &Analysis<'_>, cell: &CellRuns<'_>, names: &Names) -> Option<Self> {
         let limit = analysis.limit(cell)?;
-        let again = if cell.part == Part::Twin { " (again)" } else { "" };
         let why_not_high = doubts(&limit);
         let Limit { bound, of, agree, runs, confidence, why, .. } = limit;
         Some(Self {
-            name: format!("{}{again}", names.cell(cell.cell)),
+            name: names.runs(cell),
             bound: bound.words(),
             of: of.into_iter().map(Bound::words).collect(),
             confidence: confidence.word(),

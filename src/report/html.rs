@@ -190,11 +190,10 @@ impl Report<'_> {
 
     fn bar(&self, cell: &CellRuns<'_>) -> Option<Bar> {
         let rate = cell.rate()?;
-        let again = cell.part == Part::Twin;
-        let name = format!("{}{}", self.names.cell(cell.cell), if again { " (again)" } else { "" });
+        let name = self.names.runs(cell);
         let runs = cell.by_block().into_values().collect();
         let title = format!("{name}: {}", told(&rate));
-        Some(Bar { name, value: rate.median, spread: rate.spread(), runs, title, light: again })
+        Some(Bar { name, value: rate.median, spread: rate.spread(), runs, title, light: cell.part == Part::Twin })
     }
 
     /// Both ledgers of every cell.

@@ -83,9 +83,8 @@ impl Report<'_> {
         if self.faults.is_empty() {
             return;
         }
-        let heads: Vec<&str> = faults::HEADS.iter().map(|(name, _)| *name).collect();
-        let sides: String = faults::HEADS.iter().map(|(_, number)| if *number { "--:|" } else { "---|" }).collect();
-        let _ = writeln!(text, "\n## What each fault cost\n\n| {} | over time |\n|{sides}---|", heads.join(" | "));
+        let heads = faults::HEADS.into_iter().chain([("over time", false)]);
+        let _ = writeln!(text, "\n## What each fault cost\n\n{}", head(heads));
         for row in &self.faults {
             let cells: Vec<String> = row.cells().iter().map(|cell| escaped(cell)).collect();
             let _ = writeln!(text, "| {} | `{}` |", cells.join(" | "), row.drawn.replace('|', "\\|"));
@@ -112,9 +111,7 @@ impl Report<'_> {
         if self.bounds.is_empty() {
             return;
         }
-        let heads: Vec<&str> = bounds::HEADS.iter().map(|(name, _)| *name).collect();
-        let sides: String = bounds::HEADS.iter().map(|(_, number)| if *number { "--:|" } else { "---|" }).collect();
-        let _ = writeln!(text, "\n## What bounds each cell\n\n| {} |\n|{sides}", heads.join(" | "));
+        let _ = writeln!(text, "\n## What bounds each cell\n\n{}", head(bounds::HEADS));
         for row in &self.bounds {
             let cells = row.cells().map(|cell| escaped(&cell));
             let _ = writeln!(text, "| {} |", cells.join(" | "));
@@ -126,10 +123,7 @@ impl Report<'_> {
         if self.forecasts.is_empty() {
             return;
         }
-        text.push_str(
-            "\n## Told before it ran\n\n| cell | said, rows/s | between | came | off | as the nearest cell | far |\n\
-             |---|--:|--:|--:|--:|--:|---|\n",
-        );
+        let _ = writeln!(text, "\n## Told before it ran\n\n{}", head(forecasts::HEADS));
         for row in &self.forecasts {
             let cells = row.cells().map(|cell| escaped(&cell));
             let _ = writeln!(text, "| {} |", cells.join(" | "));
@@ -199,6 +193,13 @@ impl Report<'_> {
         };
         self.analysis.comparisons.iter().map(row).collect()
     }
+}
+
+/// The head of a table: names, and whether what stands below is a number.
+fn head<'h>(heads: impl IntoIterator<Item = (&'h str, bool)>) -> String {
+    let (names, sides): (Vec<&str>, Vec<&str>) =
+        heads.into_iter().map(|(name, number)| (name, if number { "--:|" } else { "---|" })).unzip();
+    format!("| {} |\n|{}", names.join(" | "), sides.concat())
 }
 
 /// A question with its answers.

@@ -1,6 +1,6 @@
 //! What cells are called in a report: by what varies in their series; the rest is said once.
 
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, CellRuns};
 use crate::model::cell::Cell;
 use crate::model::quantity::Delay;
 use crate::model::{Factor, Part};
@@ -60,6 +60,11 @@ impl Names {
     /// What all cells of the series have in common.
     pub fn common(&self) -> String {
         self.common.join(", ")
+    }
+
+    /// A cell's runs by what varies; those that tell what is noise are told from the others.
+    pub fn runs(&self, cell: &CellRuns<'_>) -> String {
+        format!("{}{}", self.cell(cell.cell), if cell.part == Part::Twin { " (again)" } else { "" })
     }
 
     /// A cell by what varies: `async executemany near-region 20ms`.

@@ -3,8 +3,7 @@
 
 use super::names::Names;
 use crate::analysis::{Analysis, CellRuns, Summary, round_trips, rounds_on_the_link};
-use crate::model::units;
-use crate::model::{Part, Phase};
+use crate::model::{Phase, units};
 use crate::wire::RunResult;
 use serde::Serialize;
 
@@ -47,10 +46,9 @@ pub fn rows(analysis: &Analysis<'_>, names: &Names) -> Vec<Row> {
 }
 
 fn row(cell: &CellRuns<'_>, names: &Names) -> Row {
-    let again = if cell.part == Part::Twin { " (again)" } else { "" };
     let results = || cell.runs.iter().filter_map(|run| run.result());
     Row {
-        name: format!("{}{again}", names.cell(cell.cell)),
+        name: names.runs(cell),
         rates: RATES.map(|(_, _, figure)| cell.figure(figure)),
         cpu: cell.figure(cpu_a_row),
         round_trips: cell.median(round_trips),
