@@ -84,19 +84,16 @@ impl<'a> Trials<'a> {
             rows.wrong.extend(self.limits(&job).await?);
         }
         let mut failed = self.print(rows);
-        let mut stops = false;
         if self.came_through {
             let stop = self.stop(&job).await?;
-            stops = stop.wrong.is_empty();
+            let stops = stop.wrong.is_empty();
             failed += self.print(stop);
             let refusals = self.refusals(&job).await?;
             failed += self.print(refusals);
-        } else {
-            println!("  stop      left out, as refusals: no run came to a result");
-        }
-        if self.came_through {
             let lookups = self.lookups(stops).await?;
             failed += self.print(lookups);
+        } else {
+            println!("  stop      left out, as refusals: no run came to a result");
         }
         let (answer, clock) = (std::mem::take(&mut self.answer), std::mem::take(&mut self.clock));
         let runs = format!("of {} runs", self.runs);
@@ -261,36 +258,17 @@ impl<'a> Trials<'a> {
         Ok(Check { name: "stop", tried: format!("SIGTERM and {name} are followed in order"), wrong })
     }
 
-    /// Wide rows by key, in the order of the keys: in the first protocol that each is done in. And a stop, where a program
-    /// follows that in an ingest: how one doesn't has been told.
+    /// Wide rows by key, in the order of the keys. And a stop, where a program follows that in an ingest: how one doesn't
+    /// has been told.
     async fn lookups(&mut self, stops: bool) -> Result<Check> {
         let (mut done, mut wrong) = (Vec::new(), Vec::new());
         for (statement, chunk) in LOOKUPS {
-            for protocol in Protocol::ALL {
-                let name = format!("{statement} by {chunk}");
-                let job = |keys| -> Result<Job> {
-                    let plain = self.stage.trial_lookup(self.scheme, statement, chunk, keys)?;
-                    Ok(Job { protocol: *protocol, ..plain })
-                };
-                let (few, many) = (job(KEYS)?, job(MANY_KEYS)?);
-                let ran = self.ran(&name, &few, self.few, None).await?;
-                if ran.heard.code == i64::from(Exit::NotSupported.code()) {
-                    wrong.extend(wrong_in(&name, late_refusal(&ran)));
-                    continue;
+            let name = format!("{statement} by {chunk}");
+            if let Some(job) = self.lookup(&name, statement, chunk, &mut wrong).await? {
+                done.push(format!("{name} {}", job.protocol));
+                if stops {
+                    wrong.extend(self.stopped_lookup(&name, job).await?);
                 }
-                wrong.extend(wrong_in(&name, self.delivered(&ran, &few).await?));
-                done.push(format!("{name} {protocol}"));
-                if !stops {
-                    break;
-                }
-                let stop = format!("{name} and SIGTERM");
-                let ran = self.ran(&stop, &many, self.few, Some(STOP)).await?;
-                let mut stopped = ends::stopped(&ran.heard, &ran.told, MANY_KEYS);
-                if stopped.is_empty() {
-                    stopped.extend(self.delivered(&ran, &many).await?);
-                }
-                wrong.extend(wrong_in(&stop, stopped));
-                break;
             }
         }
         let tried = match done.is_empty() {
@@ -298,6 +276,37 @@ impl<'a> Trials<'a> {
             false => format!("{KEYS} keys{}: {}", if stops { " and a stop" } else { "" }, done.join(", ")),
         };
         Ok(Check { name: "lookups", tried, wrong })
+    }
+
+    /// One way of looking up in the first protocol that it is done in; none where it is refused in all.
+    async fn lookup(
+        &mut self,
+        name: &str,
+        statement: Statement,
+        chunk: usize,
+        wrong: &mut Vec<Wrong>,
+    ) -> Result<Option<Job>> {
+        for protocol in Protocol::ALL {
+            let job = Job { protocol: *protocol, ..self.stage.trial_lookup(self.scheme, statement, chunk, KEYS)? };
+            let ran = self.ran(name, &job, self.few, None).await?;
+            if ran.heard.code != i64::from(Exit::NotSupported.code()) {
+                wrong.extend(wrong_in(name, self.delivered(&ran, &job).await?));
+                return Ok(Some(job));
+            }
+            wrong.extend(wrong_in(name, late_refusal(&ran)));
+        }
+        Ok(None)
+    }
+
+    /// The same with more keys than anybody comes to, and a signal.
+    async fn stopped_lookup(&mut self, name: &str, job: Job) -> Result<Vec<Wrong>> {
+        let (name, job) = (format!("{name} and SIGTERM"), Job { limit_lines: Some(MANY_KEYS), ..job });
+        let ran = self.ran(&name, &job, self.few, Some(STOP)).await?;
+        let mut wrong = ends::stopped(&ran.heard, &ran.told, MANY_KEYS);
+        if wrong.is_empty() {
+            wrong.extend(self.delivered(&ran, &job).await?);
+        }
+        Ok(wrong_in(&name, wrong))
     }
 
     /// What is wrong with the rows that a lookup delivered.
