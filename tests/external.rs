@@ -94,7 +94,7 @@ fn past_the_link(run: &RunRecord) {
     assert!(found.database.is_none() && found.external.as_ref().unwrap().server.version.starts_with("17"));
     let setting = |name: &str| found.settings.iter().find(|one| one.name == name).unwrap().found.clone();
     assert_eq!((setting("synchronous_commit"), setting("tls")), ("off".into(), "off".into()));
-    assert!(found.external.as_ref().unwrap().statements.unwrap().calls > 100.0);
+    assert!(found.statements().unwrap().calls > 100.0);
     assert!(found.observed.as_ref().unwrap().looks.len() > 10, "PostgreSQL was asked");
     let seen = evidence(run).unwrap();
     assert!(seen.hidden && seen.database_cpu.is_none() && seen.io.is_none());

@@ -92,6 +92,9 @@ fn one_cell_with_limits_and_a_link(stack: &Stack) {
         assert!(looks.len() > 5 && looks.iter().any(|look| backends(look) == 2), "{} looks", looks.len());
         assert!(looks.iter().all(|look| backends(look) <= 3), "two, and for a moment the one that asks for room");
         assert!(looks.last().unwrap()["on_cpu"].as_f64().unwrap() > 0.1);
+        let (statements, pages) = (&observed["counted"]["statements"], &observed["counted"]["pages"]);
+        assert!(statements["calls"].as_f64().unwrap() > 100.0, "{statements}");
+        assert!(pages["hit"].as_f64().unwrap() > 100.0, "{pages}");
         let used = observed["database"].as_array().unwrap().last().unwrap();
         assert!(used["throttled_periods"].as_u64().unwrap() > 0, "half a processor: {used}");
         let own = &record["conditions"]["own_time"];

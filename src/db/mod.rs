@@ -3,6 +3,7 @@
 
 mod address;
 pub mod command;
+mod counted;
 mod cure;
 mod encryption;
 pub mod external;
@@ -17,6 +18,7 @@ mod tls;
 mod verify;
 
 pub use address::{Address, CONNECT_TIMEOUT};
+pub use counted::counted;
 pub use cure::is_curable;
 pub use encryption::encryption;
 pub use node::require_nodes;

@@ -8,9 +8,10 @@ use crate::model::cell::Cell;
 use crate::model::{Backend, Commit, Scheme, Statement, Workload};
 use crate::wire::PhaseResult;
 use crate::wire::emulation::Fidelity;
-use crate::wire::external::{External, Statements};
+use crate::wire::external::External;
 use crate::wire::record::Outcome;
 use crate::wire::testing as wire;
+use crate::wire::watched::Statements;
 
 const WIDE: Screen = Screen { columns: 120, colours: false };
 
@@ -368,7 +369,11 @@ fn a_database_that_is_not_the_lab_s_is_told_with_what_could_not_be_seen() {
             ..Default::default()
         };
         (record.conditions.external, record.conditions.database) = (Some(external), None);
-        record.conditions.observed.iter_mut().for_each(|observed| observed.database.clear());
+        // An older record: its statements are the server's alone.
+        record.conditions.observed.iter_mut().for_each(|observed| {
+            observed.database.clear();
+            observed.counted = None;
+        });
     }
     let words = report(&records).terminal(WIDE).split_whitespace().collect::<Vec<_>>().join(" ");
     for part in [

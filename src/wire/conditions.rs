@@ -6,7 +6,7 @@ use super::fault::FaultSeen;
 use super::measured::{LinkMeasured, Quantiles};
 use super::setup::{EngineFacts, ImageFacts, LinkStatus, MachineFacts};
 use super::spin::Spin;
-use super::watched::Observed;
+use super::watched::{Observed, Statements};
 use crate::model::limits::Cpus;
 use crate::model::link::LinkProfile;
 use serde::{Deserialize, Serialize};
@@ -91,6 +91,12 @@ impl Conditions {
     /// answers.
     pub fn round_trip(&self) -> Option<Quantiles> {
         self.way.or_else(|| Some(self.link_measured.as_ref()?.exchange))
+    }
+
+    /// What the server says of the run's statements; none where it doesn't say.
+    pub fn statements(&self) -> Option<Statements> {
+        let counted = self.observed.as_ref().and_then(|seen| seen.counted?.statements);
+        counted.or_else(|| self.external.as_ref()?.statements)
     }
 }
 
@@ -193,6 +199,7 @@ impl OwnTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::watched::Counted;
 
     #[test]
     fn a_share_is_judged_against_what_was_asked_and_against_nothing_without_a_limit() {
@@ -201,5 +208,19 @@ mod tests {
         assert!(!check("0.25", 0.27).within_tolerance());
         assert!(!check("1", 0.9).within_tolerance());
         assert!(check("unlimited", 0.1).within_tolerance());
+    }
+
+    #[test]
+    fn statements_are_found_where_older_records_have_them_too() {
+        let statements = |calls| Some(Statements { calls, seconds: 0.5 });
+        let mut found = Conditions {
+            external: Some(External { statements: statements(7.0), ..Default::default() }),
+            ..Default::default()
+        };
+        assert_eq!(found.statements(), statements(7.0));
+        let counted = Some(Counted { statements: statements(9.0), pages: None });
+        found.observed = Some(Observed { counted, ..Default::default() });
+        assert_eq!(found.statements(), statements(9.0));
+        assert_eq!(Conditions::default().statements(), None);
     }
 }

@@ -1,5 +1,6 @@
 //! A database server that is not the lab's: what is known of it, and what could not be seen of it.
 
+use super::watched::Statements;
 use super::{DbUrl, Event, RunResult};
 use serde::{Deserialize, Serialize};
 
@@ -29,25 +30,10 @@ pub struct External {
     pub server: Server,
     /// What could not be seen, or was left undone because it is not the lab's to do, a phrase each.
     pub unseen: Vec<String>,
-    /// What the server says of the role's statements while the ingester ran; none where it doesn't say.
+    /// What older records have of the role's statements; newer ones have it in [`Observed`](super::watched::Observed),
+    /// whoever's the server is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statements: Option<Statements>,
-}
-
-/// Of `pg_stat_statements`: statements of the role in the database, the lab's own few among them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Statements {
-    /// How many were executed.
-    pub calls: f64,
-    /// Time the server took for them, seconds: its processors' and its disks' together.
-    pub seconds: f64,
-}
-
-impl Statements {
-    /// What has come since.
-    pub fn since(self, before: Self) -> Self {
-        Self { calls: self.calls - before.calls, seconds: self.seconds - before.seconds }
-    }
 }
 
 /// Takes a server's names out of a text that is kept.

@@ -132,6 +132,9 @@ pub struct Observed {
     /// Those of the other clients, in order; absent where there was one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more_clients: Vec<Vec<Used>>,
+    /// What the server counted itself from before the ingest to its end; none in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Counted>,
     /// What could not be seen, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -198,6 +201,72 @@ pub struct Wal {
     pub sync_seconds: f64,
 }
 
+/// What a server counts itself, of one role and one database.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Counted {
+    /// The role's statements; none where the server keeps no account of them, or doesn't tell this role.
+    pub statements: Option<Statements>,
+    /// The database's pages, whoever asked for them; none where the server doesn't tell.
+    pub pages: Option<Pages>,
+}
+
+/// `pg_stat_statements`: statements as clients sent them. The lab's own looks are not among them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Statements {
+    /// How many were executed.
+    pub calls: f64,
+    /// Time the server took to execute them, seconds, whatever they waited for there; the flush at a commit comes after
+    /// it, parsing and planning before.
+    pub seconds: f64,
+}
+
+/// `pg_stat_database`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pages {
+    /// Pages that were in the server's memory when a backend wanted them.
+    pub hit: f64,
+    /// Pages that were not: read from the kernel's cache, or a disk.
+    pub read: f64,
+    /// Time of backends in reads of pages, seconds; zero where the server doesn't time them (`track_io_timing`).
+    pub read_seconds: f64,
+    /// The same in writes.
+    pub write_seconds: f64,
+    /// Bytes written to temporary files.
+    pub temporary: f64,
+}
+
+impl Counted {
+    /// What has come since.
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            statements: self.statements.zip(before.statements).and_then(|(now, before)| now.since(before)),
+            pages: self.pages.zip(before.pages).and_then(|(now, before)| now.since(before)),
+        }
+    }
+}
+
+impl Statements {
+    /// None where the server has dropped some of them since, or begun anew: then nobody knows what came.
+    fn since(self, before: Self) -> Option<Self> {
+        let came = Self { calls: self.calls - before.calls, seconds: self.seconds - before.seconds };
+        (came.calls >= 0.0 && came.seconds >= 0.0).then_some(came)
+    }
+}
+
+impl Pages {
+    /// None where the server has begun anew.
+    fn since(self, before: Self) -> Option<Self> {
+        let came = Self {
+            hit: self.hit - before.hit,
+            read: self.read - before.read,
+            read_seconds: self.read_seconds - before.read_seconds,
+            write_seconds: self.write_seconds - before.write_seconds,
+            temporary: self.temporary - before.temporary,
+        };
+        (came.hit >= 0.0 && came.read >= 0.0).then_some(came)
+    }
+}
+
 /// An even share of what comes, bounded however much that is: when there is no room left every second one goes, and of
 /// what comes from then on every second is kept, then every fourth …
 #[derive(Debug)]
@@ -255,6 +324,29 @@ mod tests {
         let found = |plain, encrypted| Encryption { plain, encrypted, ..Default::default() }.found();
         assert_eq!([found(0, 15), found(15, 0)], [Some("on".into()), Some("off".into())]);
         assert_eq!([found(1, 14), found(0, 0)], [Some("on 14 of 15 connections".into()), None]);
+    }
+
+    #[test]
+    fn what_came_is_told_only_where_the_server_counted_on() {
+        let counted = |calls, hit| Counted {
+            statements: Some(Statements { calls, seconds: calls / 1e4 }),
+            pages: Some(Pages { hit, ..Pages::default() }),
+        };
+        let came = counted(700.0, 900.0).since(counted(500.0, 600.0));
+        assert_eq!((came.statements.unwrap().calls, came.pages.unwrap().hit), (200.0, 300.0));
+        let anew = counted(100.0, 50.0).since(counted(500.0, 600.0));
+        assert_eq!(anew, Counted::default());
+        let dropped = counted(499.0, 900.0).since(counted(500.0, 600.0));
+        assert!(dropped.statements.is_none() && dropped.pages.is_some());
+        assert_eq!(counted(700.0, 900.0).since(Counted::default()), Counted::default(), "nobody knows what was before");
+    }
+
+    #[test]
+    fn a_record_of_before_anything_was_counted_is_read_and_written_as_it_is() {
+        let old = r#"{"data_began":7.0,"link_at_data":null,"looks":[],"database":[],"client":[]}"#;
+        let observed: Observed = serde_json::from_str(old).unwrap();
+        assert_eq!((observed.data_began, observed.counted), (Some(7.0), None));
+        assert_eq!(serde_json::to_string(&observed).unwrap(), old);
     }
 
     #[test]

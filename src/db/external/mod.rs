@@ -11,7 +11,7 @@ mod seen;
 
 pub use place::Place;
 pub use schema::{SCHEMA, State, capacity, drop_schema, lock, make, settle};
-pub use seen::{encryption, look, statements};
+pub use seen::{encryption, look};
 
 use super::{Address, CONTROL};
 use crate::model::printable;
@@ -114,7 +114,7 @@ pub async fn inspect(client: &Client) -> Result<Found> {
         "its disks and the kernel's account of its processes: what backends do is PostgreSQL's word alone".into(),
         "what else runs there: checkpoints and vacuums of its own are counted, not prevented".into(),
     ];
-    if statements(client).await.is_none() {
+    if super::counted::statements(client).await.is_none() {
         unseen.push("pg_stat_statements, which is not installed in this database or not for this role".into());
     }
     if !row.get::<_, bool>("sees_others") {

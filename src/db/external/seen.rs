@@ -2,7 +2,6 @@
 
 use super::super::CONTROL;
 use crate::model::clock;
-use crate::wire::external::Statements;
 use crate::wire::watched::{Doing, Encryption, Look, Seen, Wal};
 use anyhow::{Context, Result};
 use tokio_postgres::Client;
@@ -35,21 +34,6 @@ pub async fn look(client: &Client) -> Result<Look> {
 async fn wal(client: &Client) -> Wal {
     let row = client.query_one("SELECT wal_bytes::float8 FROM pg_stat_wal", &[]).await;
     row.map_or_else(|_| Wal::default(), |row| Wal { bytes: row.get(0), ..Wal::default() })
-}
-
-/// What the role's statements have taken so far; none where the extension isn't there, or says nothing to this role.
-pub async fn statements(client: &Client) -> Option<Statements> {
-    let place = "SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace \
-                 WHERE e.extname = 'pg_stat_statements'";
-    let schema: String = client.query_opt(place, &[]).await.ok()??.get(0);
-    let query = format!(
-        "SELECT coalesce(sum(calls), 0)::float8, coalesce(sum(total_exec_time), 0)::float8 / 1e3 \
-         FROM {schema}.pg_stat_statements WHERE userid = (SELECT oid FROM pg_roles WHERE rolname = current_user) \
-         AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    );
-    // It may be installed and not loaded.
-    let row = client.query_one(&query, &[]).await.ok()?;
-    Some(Statements { calls: row.get(0), seconds: row.get(1) })
 }
 
 /// Whether the ingester's connections are encrypted. Those of other roles are not told to everybody, and not counted.

@@ -75,7 +75,7 @@ impl StackStage {
             Ok(clients) => clients,
             Err(lost) => return Ok(outside.unnamed_failure(&lost).into()),
         };
-        let (checkpoints, before) = (db::checkpoints(control).await?, external::statements(control).await);
+        let (checkpoints, before) = (db::checkpoints(control).await?, db::counted(control).await);
         let (steady, wall, own_cpu) = (Instant::now(), SystemTime::now(), clock::own_cpu());
         let (ended, mut observed) = self.ingest_and_ask(step, clients, &job, stop, &mut heard).await?;
         let asked = if outside.place.is_encrypted() { Tls::On } else { Tls::Off };
@@ -83,10 +83,7 @@ impl StackStage {
         conditions.clock_jump = apart(steady, wall);
         let after = self.link_status().await?;
         conditions.harness = harness(own_cpu, &link, &after);
-        let came = external::statements(control).await;
-        if let Some(found) = &mut conditions.external {
-            found.statements = came.zip(before).map(|(after, before)| after.since(before));
-        }
+        observed.counted = Some(db::counted(control).await.since(before));
         conditions.checkpoints = db::checkpoints(control).await? - checkpoints;
         match step.cell.link == DIRECT {
             true => observed.link_at_data = None,

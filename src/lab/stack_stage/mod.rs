@@ -284,7 +284,8 @@ impl Stage for StackStage {
             Ok(clients) => clients,
             Err(lost) => return Ok(lost.into()),
         };
-        let checkpoints = db::checkpoints(&self.server().control).await?;
+        let control = &self.server().control;
+        let (checkpoints, before) = (db::checkpoints(control).await?, db::counted(control).await);
         let (steady, wall, own_cpu_before) = (Instant::now(), SystemTime::now(), clock::own_cpu());
         let (ended, mut observed) = self.ingest_and_look_on(step, clients, &job, stop, heard).await?;
         nodes::on_one_clock(&mut observed, conditions.clocks.as_ref());
@@ -293,7 +294,9 @@ impl Stage for StackStage {
         let after = self.link_status().await?;
         conditions.harness = harness(own_cpu_before, &link, &after);
         let verifying = Instant::now();
-        conditions.checkpoints = db::checkpoints(&self.server().control).await? - checkpoints;
+        let control = &self.server().control;
+        observed.counted = Some(db::counted(control).await.since(before));
+        conditions.checkpoints = db::checkpoints(control).await? - checkpoints;
         conditions.link = seen_by_the_link(&step.cell.link, after, &mut observed);
         conditions.observed = Some(observed);
         self.after(conditions).await?;
