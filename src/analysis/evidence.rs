@@ -213,15 +213,17 @@ fn flushes(looks: &[&Look]) -> Option<Flushes> {
     (seconds > 0.0 && count > 0.0 && time > 0.0).then(|| Flushes { rate: count / seconds, mean: time / count })
 }
 
-/// The processors' time between the first look and the last.
-fn passed(looks: &[&Look]) -> Option<Machine> {
+/// The machine's time between the first look and the last.
+pub(super) fn passed(looks: &[&Look]) -> Option<Machine> {
     let (first, last) = (looks.first()?.machine, looks.last()?.machine);
+    let pressures = last.pressure.zip(first.pressure);
     Some(Machine {
         busy: last.busy - first.busy,
-        idle: last.idle - first.idle,
+        softirq: last.softirq - first.softirq,
         iowait: last.iowait - first.iowait,
         stolen: last.stolen - first.stolen,
-        ..Machine::default()
+        idle: last.idle - first.idle,
+        pressure: pressures.map(|(last, first)| std::array::from_fn(|of| last[of] - first[of])),
     })
 }
 
