@@ -4,6 +4,7 @@ use super::Report;
 use super::bounds;
 use super::latency::{CellLatency, DURATIONS, StageLatency};
 use super::ledgers::CellLedgers;
+use super::machine;
 use super::table::{self, RATES};
 use crate::analysis::{Share, evidence, round_trips, rounds_on_the_link, verdict};
 use crate::model::{Factor, Phase};
@@ -71,10 +72,13 @@ impl Report<'_> {
     /// A line a run, warm-ups and invalid ones too; what was not measured is empty. RFC 4180.
     pub fn csv(&self) -> String {
         let factors = Factor::ALL.iter().map(|factor| factor.word().replace('-', "_"));
-        let heads = COLUMNS.iter().map(|(name, _)| (*name).to_owned()).chain(factors);
+        let of_machine = machine::FIGURES.iter().map(|(name, _)| (*name).to_owned());
+        let heads = COLUMNS.iter().map(|(name, _)| (*name).to_owned()).chain(of_machine).chain(factors);
         let mut text = line(heads);
         for run in self.source.records {
             let figures = COLUMNS.iter().map(|(_, of)| of(run).unwrap_or_default());
+            let of_machine = machine::FIGURES.iter().map(|(_, of)| figure(of(run)).unwrap_or_default());
+            let figures = figures.chain(of_machine);
             text.push_str(&line(figures.chain(Factor::ALL.iter().map(|factor| factor.level(&run.cell)))));
         }
         text
@@ -109,6 +113,7 @@ impl Report<'_> {
             "connection_time": self.ledgers.iter().map(connection_time).collect::<Vec<_>>(),
             "latency": self.latencies.iter().map(latency).collect::<Vec<_>>(),
             "waits": self.waits,
+            "machine": self.machine.iter().map(machine::Row::json).collect::<Vec<_>>(),
             "comparisons": self.analysis.comparisons,
             "distances": self.analysis.distances,
             "noise": self.analysis.noise,

@@ -7,7 +7,7 @@ use super::markdown::with_spread;
 use super::page::{self, TEMPLATE};
 use super::table::{self, RATES};
 use super::waits::CellWaits;
-use super::{Report, bounds, faults, forecasts, ledgers, then, waits};
+use super::{Report, bounds, faults, forecasts, ledgers, machine, then, waits};
 use crate::analysis::{CellRuns, Comparison, Finding, Means, Summary};
 use crate::model::{Factor, Part, units};
 use serde::Serialize;
@@ -146,7 +146,14 @@ impl Report<'_> {
             rows: self.bounds.iter().map(|row| row.cells().into()).collect(),
             note: bounds::NOTE.into(),
         };
-        [faults, bounds, forecasts].into_iter().filter(|table| !table.rows.is_empty()).collect()
+        let machine = Table {
+            id: "machine",
+            title: machine::TITLE,
+            heads: machine::HEADS.to_vec(),
+            rows: self.machine.iter().map(|row| row.cells().into()).collect(),
+            note: machine::NOTE.into(),
+        };
+        [faults, bounds, forecasts, machine].into_iter().filter(|table| !table.rows.is_empty()).collect()
     }
 
     /// What was broken, and what came meanwhile.

@@ -4,6 +4,7 @@ use super::bounds;
 use super::faults;
 use super::forecasts;
 use super::latency;
+use super::machine;
 use super::not_counted;
 use super::table::{self, RATES};
 use super::then;
@@ -27,6 +28,7 @@ impl Report<'_> {
         self.then(&mut text);
         self.bounds(&mut text);
         self.forecasts(&mut text);
+        self.machine(&mut text);
         self.latency(&mut text);
         self.waited_for(&mut text);
         self.comparisons(&mut text);
@@ -129,6 +131,18 @@ impl Report<'_> {
             let _ = writeln!(text, "| {} |", cells.join(" | "));
         }
         let _ = writeln!(text, "\n{}", forecasts::NOTE);
+    }
+
+    fn machine(&self, text: &mut String) {
+        if self.machine.is_empty() {
+            return;
+        }
+        let _ = writeln!(text, "\n## {}\n\n{}", machine::TITLE, head(machine::HEADS));
+        for row in &self.machine {
+            let cells = row.cells().map(|cell| escaped(&cell));
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
+        }
+        let _ = writeln!(text, "\n{}", machine::NOTE);
     }
 
     fn latency(&self, text: &mut String) {

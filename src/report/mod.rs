@@ -24,6 +24,7 @@ mod html;
 mod in_progress;
 mod latency;
 mod ledgers;
+mod machine;
 mod markdown;
 mod names;
 mod not_counted;
@@ -87,6 +88,8 @@ pub struct Report<'a> {
     bounds: Vec<bounds::Row>,
     latencies: Vec<CellLatency>,
     waits: Vec<CellWaits>,
+    /// What the database's machine did besides.
+    machine: Vec<machine::Row>,
     facts: Vec<Fact>,
     invalid: Vec<Invalid>,
     not_shown: Vec<String>,
@@ -126,6 +129,7 @@ impl<'a> Report<'a> {
             bounds: bounds::rows(&analysis, &names),
             latencies: latency::latencies(&analysis, &names),
             waits: waits::waits(&analysis, &names),
+            machine: machine::rows(&analysis, &names),
             facts: why::facts(&analysis, &names),
             invalid: invalid.collect(),
             not_shown: why::not_shown(&analysis),

@@ -1,7 +1,7 @@
 //! Why believe it: what was asked for next to what was measured, and what nobody measured.
 
 use super::names::Names;
-use super::{encrypted, external, forecasts, held_back, in_progress, setup};
+use super::{encrypted, external, forecasts, held_back, in_progress, machine, setup};
 use crate::analysis::{Analysis, CellRuns, Finding, LEAST_PAIRS, Limit, Summary};
 use crate::model::cell::{Cell, DIRECT};
 use crate::model::{Backend, Factor, Part, Scheme, Workload, units};
@@ -44,6 +44,7 @@ pub fn facts(analysis: &Analysis<'_>, names: &Names) -> Vec<Fact> {
     facts.extend(links(analysis, names));
     facts.extend(way(&runs));
     facts.extend(external::facts(&runs));
+    facts.extend(machine::statements(&runs));
     facts.extend(encrypted::fact_of(&runs));
     facts.extend(processors(&runs));
     facts.extend(held_back::facts(analysis, names));

@@ -5,7 +5,7 @@ use crate::model::{Phase, Stage, Statement, Workload};
 use crate::wire::PhaseResult;
 use crate::wire::metrics::{Busiest, Ledger, PhaseMetrics, ProcessUse, StageSummary};
 use crate::wire::record::{Outcome, RunRecord};
-use crate::wire::watched::{Doing, Look, Machine, Observed, Seen, Used};
+use crate::wire::watched::{Counted, Doing, Look, Machine, Observed, Pages, Seen, Statements, Used, Wal};
 
 /// How a cell spends its time, parts of the whole on either side.
 struct Spent {
@@ -57,6 +57,12 @@ fn spent(cell: &Cell) -> &'static Spent {
         _ => &NEARBY,
     }
 }
+
+/// Whatever the cell.
+const COUNTED: Counted = Counted {
+    statements: Some(Statements { calls: 60_000.0, seconds: 5.7 }),
+    pages: Some(Pages { hit: 900_000.0, read: 1_500.0, read_seconds: 0.03, write_seconds: 0.0, temporary: 0.0 }),
+};
 
 /// Adds metrics and looks to a run that finished. Whoever has a quota for the database is held back by it.
 pub fn add(record: &mut RunRecord) {
@@ -129,6 +135,7 @@ fn observed(cell: &Cell, began: f64, seconds: f64) -> Observed {
         looks: looks.collect(),
         client: readings(client, false),
         database: readings(quota.unwrap_or(1.0) * database, quota.is_some()),
+        counted: Some(COUNTED),
         ..Default::default()
     }
 }
@@ -153,7 +160,15 @@ fn look(cell: &Cell, began: f64, number: u32) -> Look {
         backends,
         on_cpu: on_cpu * connections * passed,
         run_queue: run_queue * connections * passed,
-        machine: Machine { busy: 1.6 * passed, idle: 0.4 * passed, ..Default::default() },
+        server_on_cpu: 0.02 * passed,
+        machine: Machine {
+            busy: 1.6 * passed,
+            softirq: 0.06 * passed,
+            idle: 0.4 * passed,
+            pressure: Some([0.35 * passed, 0.04 * passed, 0.0]),
+            ..Default::default()
+        },
+        wal: Wal { bytes: f64::from(3 << 20) * passed, ..Default::default() },
         ..Default::default()
     }
 }
