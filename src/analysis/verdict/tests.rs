@@ -31,6 +31,9 @@ fn what_is_used_up_goes_before_what_is_waited_for() {
     assert_eq!(verdict(&slow_disk).bound, Bound::DatabaseIo);
     let slow_reader = Evidence { records: Some(0.9), ..idle() };
     assert_eq!(verdict(&slow_reader).bound, Bound::Coordination);
+    let locked = verdict(&Evidence { locks: Some(0.75), ..idle() });
+    assert_eq!((locked.bound, locked.less_sure), (Bound::DatabaseLocks, false));
+    assert_eq!(locked.why, "backends slept for each other in 75 % of all looks");
 }
 
 #[test]
