@@ -83,7 +83,7 @@ test-e2e: images ## One pass of the whole stack
 	docker/stack.sh e2e
 test-crashes: images ## 200 crashes of ingester, database and link, under every scheme: is a row lost or doubled? (half an hour)
 	INGEST_LAB_CRASHES=$${INGEST_LAB_CRASHES:-200} cargo test --locked --test ingester -- --ignored --nocapture crashes::
-test-verdict: python ## Cells whose bound is known: are they named? (an hour and more; wants a quiet machine)
+test-verdict: python ## Cells whose bound is known: are they named? (three hours and more; wants a quiet machine)
 	tests/slow-sync/build.sh
 	cargo test --locked --test verdict --test put_in -- --ignored --nocapture --test-threads=1
 test-noise: images ## Are differences found that are there, within series and between them, and only those? (an hour and more; wants a quiet machine)
