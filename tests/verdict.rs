@@ -157,6 +157,7 @@ fn known_bounds_are_named() {
         let stack = Stack::with(tag);
         wrong.extend(of_tag.iter().filter_map(|known| try_out(&stack, known)));
         for (_, find) in found {
+            let mut draw = draw.clone(); // the same whether or not other classes are wanted
             for (scheme, _) in &schemes {
                 wrong.extend(try_out(&stack, &find(&stack, scheme, &mut draw)));
                 tried += 1;

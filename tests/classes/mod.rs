@@ -36,6 +36,7 @@ pub struct Known {
 }
 
 /// Parameters, drawn.
+#[derive(Clone)]
 pub struct Draw(ChaCha8Rng);
 
 impl Draw {
