@@ -24,6 +24,9 @@ const NEARLY: f64 = 0.85;
 /// From this share of connection time a wait is what bounds, and so do several that are as much together.
 const MOST_OF_IT: f64 = 0.50;
 
+/// Up to this share two ends of a connection that work in turns fill its time, give or take what is measured off.
+const ALL_OF_IT: f64 = 1.05;
+
 /// Beside a wait that is most of the time, one whose relief alone would bring so many times the rate is a bound of its own:
 /// no less than what shows that something bounds.
 const RELIEF: f64 = 1.3;
@@ -336,10 +339,25 @@ fn nothing(evidence: &Evidence, waits: &[(Bound, f64)]) -> String {
     match all.max_by(|one, other| one.1.total_cmp(&other.1)) {
         Some((bound, share)) => {
             format!(
-                "nothing is used up and nothing is waited for most of the time; the most: {}",
-                said(bound, share, evidence)
+                "nothing is used up and nothing is waited for most of the time; the most: {}{}",
+                said(bound, share, evidence),
+                in_turns(evidence).unwrap_or_default()
             )
         }
         None => "nothing was measured that could tell".into(),
     }
+}
+
+/// Where there is one connection and its two ends together are at work most of the time, and no longer than it lasts: one
+/// works while the other waits. That is no resource's fault, and it is what more connections are for.
+fn in_turns(evidence: &Evidence) -> Option<String> {
+    let (client, database) = (evidence.client_thread?, evidence.database_thread?);
+    (MOST_OF_IT..=ALL_OF_IT).contains(&(client + database)).then(|| {
+        format!(
+            "; with one connection, client ({:.0} % of a processor) and backend ({:.0} %) work in turns: more \
+             connections, or requests in flight, let them work side by side",
+            client * 100.0,
+            database * 100.0
+        )
+    })
 }

@@ -174,6 +174,21 @@ fn the_backend_of_a_single_connection_is_a_thread_that_may_be_used_up() {
 }
 
 #[test]
+fn the_ends_of_a_single_connection_that_work_in_turns_are_told_so() {
+    let turns = Evidence { client_thread: Some(0.45), database_thread: Some(0.5), ..idle() };
+    let told = verdict(&turns);
+    assert_eq!(told.bound, Bound::Undetermined, "neither is used up");
+    let said = "client (45 % of a processor) and backend (50 %) work in turns: more connections, or requests in flight, \
+                let them work side by side";
+    assert!(told.why.ends_with(said), "{}", told.why);
+    // Asleep for something else; at work at the same time; many connections.
+    for (client, database) in [(0.1, Some(0.2)), (0.8, Some(0.8)), (0.5, None)] {
+        let other = Evidence { client_thread: Some(client), database_thread: database, ..idle() };
+        assert!(!verdict(&other).why.contains("in turns"), "{client} {database:?}");
+    }
+}
+
+#[test]
 fn a_busy_thread_is_named_whatever_its_side_may_have_beyond_one_processor() {
     for hundredths in 101..=200_u32 {
         let processors = f64::from(hundredths) / 100.0;
