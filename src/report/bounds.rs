@@ -134,14 +134,15 @@ fn by_bound(cells: &[(&CellRuns<'_>, Limit)], names: &Names) -> Vec<Line> {
     bounds.dedup();
     let line = |bound: Bound| {
         let of: Vec<&(&CellRuns<'_>, Limit)> = cells.iter().filter(|(_, limit)| limit.bound == bound).collect();
-        let sure = of.iter().filter(|(_, limit)| limit.confidence == Confidence::High).count();
+        let are = |confidence| of.iter().filter(|(_, limit)| limit.confidence == confidence).count();
+        let sure = are(Confidence::High);
         let names = of.iter().take(ONE_BY_ONE / 2).map(|(cell, _)| names.cell(cell.cell));
         let shown = names.collect::<Vec<_>>().join(", ");
         let more = if of.len() > ONE_BY_ONE / 2 { ", …" } else { "" };
-        let confidence = match sure {
-            all if all == of.len() => "confidence high".to_owned(),
-            0 => "confidence high in none".to_owned(),
-            some => format!("confidence high in {some} of them"),
+        let levels = [Confidence::High, Confidence::Some, Confidence::None];
+        let confidence = match levels.iter().find(|level| are(**level) == of.len()) {
+            Some(level) => format!("confidence {}", level.word()),
+            None => format!("confidence high in {sure}, fair in {}", are(Confidence::Some)),
         };
         Line {
             at: format!("{} cells", of.len()),
@@ -163,6 +164,7 @@ pub(super) fn capital(text: &str) -> String {
 mod tests {
     use super::super::testing::{diagnosed, quick, quick_of};
     use super::*;
+    use crate::wire::record::RunRecord;
 
     #[test]
     fn every_cell_has_its_evidence_however_many_there_are() {
@@ -200,5 +202,18 @@ mod tests {
         let analysis = Analysis::of(&records);
         let said = &limits(&analysis, &Names::of(&analysis)).unwrap().lines[0];
         assert!(said.detail.ends_with("(confidence high: all 6 runs agree)"), "{}", said.detail);
+    }
+
+    #[test]
+    fn cells_that_are_told_together_have_their_confidence() {
+        let mut records = diagnosed();
+        let told = |records: &[RunRecord]| {
+            let analysis = Analysis::of(records);
+            let lines = limits(&analysis, &Names::of(&analysis)).unwrap().lines;
+            lines.into_iter().map(|line| line.detail).collect::<Vec<_>>().join("; ")
+        };
+        assert!(told(&records).ends_with("(confidence high)"), "{}", told(&records));
+        records.retain(|record| record.block <= 3);
+        assert!(told(&records).ends_with("(confidence fair)"), "{}", told(&records));
     }
 }
