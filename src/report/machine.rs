@@ -62,7 +62,8 @@ pub(super) const NOTE: &str = "Medians of the valid runs. Of the database's mach
     which something waited for a CPU, a disk, memory (the kernel's pressure); what the server's own processes used, as \
     WAL writer and checkpointer; WAL written. Of the whole ingest, by the server's count: statements, and how long \
     each was executed, without the flush at a commit (pg_stat_statements); pages that were not in the server's memory \
-    (pg_stat_database). n/a: the kernel or the server does not tell. docs/metrics.md has each figure.";
+    (pg_stat_database). n/a: the kernel or the server does not tell, or there were too few looks. docs/metrics.md has \
+    each figure.";
 
 /// A cell's line.
 #[derive(Debug, Clone)]
