@@ -246,7 +246,8 @@ impl Counted {
 }
 
 impl Statements {
-    /// None where the server has dropped some of them since, or begun anew: then nobody knows what came.
+    /// None where there is less than before: the server has dropped some of them, or begun anew. Where it has dropped
+    /// less than came, that is missing, and nobody sees it.
     fn since(self, before: Self) -> Option<Self> {
         let came = Self { calls: self.calls - before.calls, seconds: self.seconds - before.seconds };
         (came.calls >= 0.0 && came.seconds >= 0.0).then_some(came)
