@@ -37,7 +37,7 @@ fn between(looks: &[&Look]) -> Option<MachineUse> {
         waited: pressure.map(|waited| waited.map(|part| part / seconds)),
         // Where no backend has an account, the kernel keeps none, or nobody could read it.
         server: (last.on_cpu > 0.0).then(|| (last.server_on_cpu - first.server_on_cpu) / seconds),
-        wal: (last.wal.bytes > 0.0).then(|| (last.wal.bytes - first.wal.bytes) / seconds),
+        wal: (first.wal.bytes > 0.0).then(|| (last.wal.bytes - first.wal.bytes) / seconds),
     })
 }
 

@@ -349,12 +349,13 @@ fn nothing(evidence: &Evidence, waits: &[(Bound, f64)]) -> String {
 }
 
 /// Where there is one connection and its two ends together are at work most of the time, and no longer than it lasts: one
-/// works while the other waits. That is no resource's fault, and it is what more connections are for.
+/// works while the other waits, as far as anybody can tell from shares. That is no resource's fault, and it is what more
+/// connections are for.
 fn in_turns(evidence: &Evidence) -> Option<String> {
     let (client, database) = (evidence.client_thread?, evidence.database_thread?);
     (MOST_OF_IT..=ALL_OF_IT).contains(&(client + database)).then(|| {
         format!(
-            "; with one connection, client ({:.0} % of a processor) and backend ({:.0} %) work in turns: more \
+            "; with one connection, client ({:.0} % of a processor) and backend ({:.0} %) seem to work in turns: more \
              connections, or requests in flight, let them work side by side",
             client * 100.0,
             database * 100.0

@@ -12,7 +12,7 @@ const PLACE: &str = "SELECT quote_ident(n.nspname), \
 
 /// The database's pages, everybody's.
 const PAGES: &str = "SELECT blks_hit::float8, blks_read::float8, blk_read_time::float8 / 1e3, \
-     blk_write_time::float8 / 1e3, temp_bytes::float8 FROM pg_stat_database WHERE datname = current_database()";
+     blk_write_time::float8 / 1e3 FROM pg_stat_database WHERE datname = current_database()";
 
 /// What has been counted so far. What the server doesn't tell this session is none: a run is a run without it.
 pub async fn counted(client: &Client) -> Counted {
@@ -41,11 +41,5 @@ pub(super) async fn statements(client: &Client) -> Option<Statements> {
 
 async fn pages(client: &Client) -> Option<Pages> {
     let row = client.query_opt(PAGES, &[]).await.ok()??;
-    Some(Pages {
-        hit: row.get(0),
-        read: row.get(1),
-        read_seconds: row.get(2),
-        write_seconds: row.get(3),
-        temporary: row.get(4),
-    })
+    Some(Pages { hit: row.get(0), read: row.get(1), read_seconds: row.get(2), write_seconds: row.get(3) })
 }

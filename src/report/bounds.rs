@@ -142,6 +142,7 @@ fn by_bound(cells: &[(&CellRuns<'_>, Limit)], names: &Names) -> Vec<Line> {
         let levels = [Confidence::High, Confidence::Some, Confidence::None];
         let confidence = match levels.iter().find(|level| are(**level) == of.len()) {
             Some(level) => format!("confidence {}", level.word()),
+            None if sure == 0 => format!("confidence fair in {}, none in the others", are(Confidence::Some)),
             None => format!("confidence high in {sure}, fair in {}", are(Confidence::Some)),
         };
         Line {

@@ -3,7 +3,7 @@
 
 use super::names::Names;
 use super::why::{Fact, fact};
-use crate::analysis::{Analysis, CellRuns, MachineUse};
+use crate::analysis::{Analysis, CellRuns, MachineUse, Summary};
 use crate::model::units;
 use crate::wire::record::RunRecord;
 use crate::wire::watched::Pages;
@@ -14,7 +14,7 @@ type Figure = fn(&RunRecord) -> Option<f64>;
 
 /// The figures of a run: name, with the unit, and figure. A share is a part of all processors' time, or of all time;
 /// `cpus` are processors' worth of time.
-pub(super) const FIGURES: [(&str, Figure); 13] = [
+pub(super) const FIGURES: [(&str, Figure); 12] = [
     ("softirq_share", |run| MachineUse::of(run)?.softirq),
     ("waited_for_cpu_share", |run| waited(run, 0)),
     ("waited_for_disk_share", |run| waited(run, 1)),
@@ -22,16 +22,18 @@ pub(super) const FIGURES: [(&str, Figure); 13] = [
     ("server_processes_cpus", |run| MachineUse::of(run)?.server),
     ("wal_bytes_per_s", |run| MachineUse::of(run)?.wal),
     ("statements", |run| Some(run.conditions.statements()?.calls)),
-    ("us_per_statement", |run| {
-        let said = run.conditions.statements().filter(|said| said.calls > 0.0)?;
-        Some(said.seconds * 1e6 / said.calls)
-    }),
+    ("us_per_statement", each),
     ("pages_hit", |run| Some(pages(run)?.hit)),
     ("pages_read", |run| Some(pages(run)?.read)),
     ("page_reads_s", |run| Some(pages(run)?.read_seconds)),
     ("page_writes_s", |run| Some(pages(run)?.write_seconds)),
-    ("temporary_bytes", |run| Some(pages(run)?.temporary)),
 ];
+
+/// What a statement took, µs.
+fn each(run: &RunRecord) -> Option<f64> {
+    let said = run.conditions.statements().filter(|said| said.calls > 0.0)?;
+    Some(said.seconds * 1e6 / said.calls)
+}
 
 fn waited(run: &RunRecord, what: usize) -> Option<f64> {
     MachineUse::of(run)?.waited?.get(what).copied()
@@ -113,18 +115,14 @@ pub(super) fn rows(analysis: &Analysis<'_>, names: &Names) -> Vec<Row> {
     analysis.compared().filter_map(|cell| Row::of(cell, names)).collect()
 }
 
-/// How long the server took for a statement, all valid runs together.
-pub(super) fn statements(runs: &[&RunRecord]) -> Option<Fact> {
-    let said = runs.iter().filter(|run| run.is_valid()).filter_map(|run| run.conditions.statements());
-    let (calls, seconds) = said.fold((0.0, 0.0), |(calls, seconds), said| (calls + said.calls, seconds + said.seconds));
-    (calls > 0.0).then(|| {
-        let text = format!(
-            "{} us each of {} in the server, waits there included, the flush at a commit not (pg_stat_statements)",
-            units::number(seconds * 1e6 / calls),
-            units::count(calls as u64)
-        );
-        fact("statements", text)
-    })
+/// How long the server took for a statement: from the cell with the shortest to the one with the longest.
+pub(super) fn statements(analysis: &Analysis<'_>) -> Option<Fact> {
+    let all = Summary::of(analysis.compared().filter_map(|cell| cell.median(each)))?;
+    let [low, high] = [all.least, all.most].map(units::number);
+    let range = if low == high { low } else { format!("{low}-{high}, by cell,") };
+    let text =
+        format!("{range} us each in the server, waits there included, the flush at a commit not (pg_stat_statements)");
+    Some(fact("statements", text))
 }
 
 #[cfg(test)]
@@ -156,6 +154,20 @@ mod tests {
         for text in [report.markdown(), report.html()] {
             assert!(text.contains(TITLE) && text.contains("soft interrupts"), "{text}");
         }
+        assert!(!report.terminal(super::super::Screen { columns: 120, colours: false }).contains(TITLE));
+    }
+
+    #[test]
+    fn statements_of_unlike_cells_are_told_as_a_range() {
+        let mut records = quick();
+        let text = |records: &[RunRecord]| statements(&Analysis::of(records)).unwrap().text;
+        assert!(text(&records).starts_with("95.0 us each in the server"), "{}", text(&records));
+        let cell = records.last().unwrap().cell.clone();
+        for run in records.iter_mut().filter(|run| run.cell == cell) {
+            let counted = run.conditions.observed.as_mut().unwrap().counted.as_mut().unwrap();
+            counted.statements = Some(Statements { calls: 1_000.0, seconds: 2.0 });
+        }
+        assert!(text(&records).starts_with("95.0-2,000, by cell, us each"), "{}", text(&records));
     }
 
     #[test]
@@ -167,7 +179,7 @@ mod tests {
         }
         let cells = first_of(&records).unwrap();
         assert_eq!(cells[1..], ["n/a", "n/a", "n/a", "n/a", "0", "n/a", "n/a"]);
-        assert!(statements(&records.iter().collect::<Vec<_>>()).is_none(), "there was no statement");
+        assert!(statements(&Analysis::of(&records)).is_none(), "there was no statement");
         records.iter_mut().for_each(|run| run.conditions.observed = None);
         assert_eq!(first_of(&records), None);
     }

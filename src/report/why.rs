@@ -44,7 +44,7 @@ pub fn facts(analysis: &Analysis<'_>, names: &Names) -> Vec<Fact> {
     facts.extend(links(analysis, names));
     facts.extend(way(&runs));
     facts.extend(external::facts(&runs));
-    facts.extend(machine::statements(&runs));
+    facts.extend(machine::statements(analysis));
     facts.extend(encrypted::fact_of(&runs));
     facts.extend(processors(&runs));
     facts.extend(held_back::facts(analysis, names));

@@ -231,8 +231,6 @@ pub struct Pages {
     pub read_seconds: f64,
     /// The same in writes.
     pub write_seconds: f64,
-    /// Bytes written to temporary files.
-    pub temporary: f64,
 }
 
 impl Counted {
@@ -262,7 +260,6 @@ impl Pages {
             read: self.read - before.read,
             read_seconds: self.read_seconds - before.read_seconds,
             write_seconds: self.write_seconds - before.write_seconds,
-            temporary: self.temporary - before.temporary,
         };
         (came.hit >= 0.0 && came.read >= 0.0).then_some(came)
     }

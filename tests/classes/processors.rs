@@ -60,7 +60,7 @@ pub(super) fn database_thread(scheme: &str, draw: &mut Draw) -> Known {
         others: vec![copy(1, " synchronous-commit off"), copy(1, " placement pinned")],
         seconds: 6.0,
         blocks: 2,
-        lines: 6_000,
+        lines: 10_000,
         ..known(scheme, "one database thread", &[Bound::DatabaseThread], ["", ""], &[])
     }
 }

@@ -76,12 +76,12 @@ pub(super) fn database_io(scheme: &str, draw: &mut Draw) -> Known {
 
 /// Every row waits for a lock, which is kept so long that a flush beside it is next to nothing.
 pub(super) fn database_locks(scheme: &str, draw: &mut Draw) -> Known {
-    // Each worker does a row in as long as the lock is kept and a millisecond or three: 444 rows, two lines, in 13 s at most.
-    let (pool, held) = (draw.whole(4.0, 6.0), draw.whole(15.0, 25.0));
+    // Each worker does a row in as long as the lock is kept and a millisecond or three: 444 rows, two lines, in 15 s at most.
+    let (pool, held) = (draw.whole(4.0, 6.0), draw.whole(20.0, 30.0));
     let cell = format!("pool {pool} client-cpus 0.5 placement pinned");
     Known {
         locked: Some(Duration::from_millis(held as u64)),
-        seconds: 16.0,
+        seconds: 19.0,
         ..known(
             scheme,
             "database locks",

@@ -178,7 +178,7 @@ fn the_ends_of_a_single_connection_that_work_in_turns_are_told_so() {
     let turns = Evidence { client_thread: Some(0.45), database_thread: Some(0.5), ..idle() };
     let told = verdict(&turns);
     assert_eq!(told.bound, Bound::Undetermined, "neither is used up");
-    let said = "client (45 % of a processor) and backend (50 %) work in turns: more connections, or requests in flight, \
+    let said = "client (45 % of a processor) and backend (50 %) seem to work in turns: more connections, or requests in flight, \
                 let them work side by side";
     assert!(told.why.ends_with(said), "{}", told.why);
     // Asleep for something else; at work at the same time; many connections.

@@ -61,7 +61,7 @@ fn spent(cell: &Cell) -> &'static Spent {
 /// Whatever the cell.
 const COUNTED: Counted = Counted {
     statements: Some(Statements { calls: 60_000.0, seconds: 5.7 }),
-    pages: Some(Pages { hit: 900_000.0, read: 1_500.0, read_seconds: 0.03, write_seconds: 0.0, temporary: 0.0 }),
+    pages: Some(Pages { hit: 900_000.0, read: 1_500.0, read_seconds: 0.03, write_seconds: 0.0 }),
 };
 
 /// Adds metrics and looks to a run that finished. Whoever has a quota for the database is held back by it.
