@@ -6,6 +6,7 @@
 //! Of several clients that share a run the figures are those of all of them together: one that is at its limit while
 //! others wait is no bound of the run's.
 
+mod others;
 mod trips;
 
 pub use trips::{round_trips, rounds_on_the_link, waits_a_row};
@@ -81,17 +82,25 @@ pub fn evidence(record: &RunRecord) -> Option<Evidence> {
     let asleep = |doing: &[Doing]| fraction(&looks, doing).filter(|_| !hidden);
     // What the machine underneath took is nobody's to use; a quota of less than what is left is not touched by it.
     let left = 1.0 - stolen_in(&looks).unwrap_or(0.0);
-    let share = |used: &[&[Used]], checks: &[&CpuCheck]| {
-        let most = processors_of_all(checks) * left;
+    let shared = shares_processors(record);
+    // The watcher sees the processors of the database's host.
+    let share = |used: &[&[Used]], checks: &[&CpuCheck], is_seen: bool| {
         let used: f64 = used.iter().map(|one| rate(one, window?)).sum::<Option<f64>>()?;
-        Some((used / allowed_together(checks)?.min(most.max(f64::EPSILON))).min(1.0))
+        let (may, all) = (allowed_together(checks)?, processors_of_all(checks));
+        let own = Some(checks).filter(|_| is_seen && !shared).and_then(processors_together);
+        let taken = own.and_then(|own| others::taken(&looks, &own, used, 1.0 - left));
+        let most = may.min(taken.map_or(all * left, |taken| all - taken).max(f64::EPSILON));
+        Some(((used / most).min(1.0), 1.0 - most / may))
     };
     let clients: Vec<&CpuCheck> = conditions.clients().collect();
     let used_by_clients: Vec<&[Used]> = observed.clients().collect();
     let database: Vec<&CpuCheck> = conditions.database.iter().collect();
+    let of_client = share(&used_by_clients, &clients, conditions.client_engine.is_none());
+    let of_database = share(&[&observed.database], &database, true);
     Some(Evidence {
         clients: clients.len().max(1),
-        client_cpu: share(&used_by_clients, &clients),
+        client_cpu: of_client.map(|(share, _)| share),
+        client_taken: of_client.map_or(0.0, |(_, taken)| taken),
         client_thread: match interpreter_lock {
             // All of its threads together are one at most.
             true => least_used(&used_by_clients, window?).map(|used| used.min(1.0)),
@@ -99,11 +108,12 @@ pub fn evidence(record: &RunRecord) -> Option<Evidence> {
         },
         interpreter_lock,
         client_processors: may(&conditions.client).unwrap_or(1.0),
-        database_cpu: share(&[&observed.database], &database),
+        database_cpu: of_database.map(|(share, _)| share),
+        database_taken: of_database.map_or(0.0, |(_, taken)| taken),
         database_thread: only_backend(&looks).filter(|_| !hidden),
         database_processors: may(&conditions.database).unwrap_or(1.0),
         host_cpu: host(&looks),
-        shared: shares_processors(record),
+        shared,
         bandwidth: bandwidth(observed, record, data.seconds),
         way: trips::way(record, steady.rate),
         io: asleep(&[Doing::Wal, Doing::Io]),
@@ -134,9 +144,12 @@ fn processors_of_all(checks: &[&CpuCheck]) -> f64 {
 
 /// Processors of one host that any of these may run on: one where that is not known.
 fn processors_on(host: &[&CpuCheck]) -> f64 {
-    let known: Option<Vec<_>> = host.iter().map(|check| processors(&check.cpuset)).collect();
-    let all: Option<BTreeSet<usize>> = known.map(|each| each.into_iter().flatten().collect());
-    all.map_or(1, |all| all.len().max(1)) as f64
+    processors_together(host).map_or(1, |all| all.len().max(1)) as f64
+}
+
+fn processors_together(checks: &[&CpuCheck]) -> Option<BTreeSet<usize>> {
+    let known: Option<Vec<_>> = checks.iter().map(|check| processors(&check.cpuset)).collect();
+    Some(known?.into_iter().flatten().collect())
 }
 
 fn by_host<'a>(checks: &[&'a CpuCheck]) -> BTreeMap<usize, Vec<&'a CpuCheck>> {

@@ -95,8 +95,11 @@ impl fmt::Display for Bound {
 pub struct Evidence {
     /// Clients that share the run; 0, where nobody says, counts as one.
     pub clients: usize,
-    /// CPU time of the client's container, of what it may have; of several clients together.
+    /// CPU time of the client's container, of what it may have; of several clients together. What others took of processors
+    /// that it has to itself it may not have.
     pub client_cpu: Option<f64>,
+    /// That: a part of what its quota and its processors would let it have.
+    pub client_taken: f64,
     /// CPU time of the busiest thread of the client, of one processor; of several clients the one whose own is the least
     /// busy: every client has a thread that is at least so busy.
     pub client_thread: Option<f64>,
@@ -106,6 +109,8 @@ pub struct Evidence {
     pub client_processors: f64,
     /// CPU time of the database's container, of what it may have.
     pub database_cpu: Option<f64>,
+    /// What others took of that.
+    pub database_taken: f64,
     /// CPU time of the backend, of one processor, where there was one connection: a backend is one thread.
     pub database_thread: Option<f64>,
     /// Processors the database may use.
@@ -311,14 +316,18 @@ fn said(bound: Bound, share: f64, evidence: &Evidence) -> String {
         Bound::ClientThread if evidence.clients > 1 => {
             format!("one thread of each of the {} clients used {percent} of a processor or more", evidence.clients)
         }
-        Bound::ClientCpu => format!("the client used {percent} of the CPU time it may have"),
+        Bound::ClientCpu => {
+            format!("the client used {percent} of the CPU time it may have{}", beside(evidence.client_taken))
+        }
         Bound::ClientThread if evidence.interpreter_lock => {
             format!(
                 "the client's threads, which run one at a time (an interpreter's lock), used {percent} of a processor"
             )
         }
         Bound::ClientThread => format!("one of the client's threads used {percent} of a processor"),
-        Bound::DatabaseCpu => format!("the database used {percent} of the CPU time it may have"),
+        Bound::DatabaseCpu => {
+            format!("the database used {percent} of the CPU time it may have{}", beside(evidence.database_taken))
+        }
         Bound::DatabaseThread => format!("the only connection's backend used {percent} of a processor"),
         Bound::HostCpu => format!("the machine's processors were {percent} busy"),
         Bound::Bandwidth => format!("{percent} of what the link carries was on it"),
@@ -331,6 +340,11 @@ fn said(bound: Bound, share: f64, evidence: &Evidence) -> String {
         Bound::Coordination => format!("workers slept {percent} of their time for want of records"),
         Bound::Mixed | Bound::Undetermined => percent,
     }
+}
+
+/// What others took, where it is something: the link, the network's interrupts.
+fn beside(taken: f64) -> String {
+    if taken < 0.02 { String::new() } else { format!(" (others took {:.0} % of its processors)", taken * 100.0) }
 }
 
 fn nothing(evidence: &Evidence, waits: &[(Bound, f64)]) -> String {

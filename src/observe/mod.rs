@@ -88,7 +88,7 @@ async fn look(
     look.backends = seen.into_iter().map(|((doing, wait), count)| Seen { doing, wait, count }).collect();
     processes.account(&pids);
     (look.on_cpu, look.run_queue, look.server_on_cpu) = processes.totals();
-    look.machine = processes::machine();
+    (look.machine, look.idle) = processes::machine();
     look.accounted = clock::seconds();
     Ok((look, (begun - at) + (clock::seconds() - answered)))
 }

@@ -30,6 +30,9 @@ struct Backend {
 /// Of `stat`, the beginning: a number, a name of 64 bytes at most, the state.
 const BEGINNING: usize = 128;
 
+/// As many as the kernel is built for at most, nearly everywhere.
+const MOST_PROCESSORS: usize = 8_192;
+
 impl Processes {
     /// Adds what has come on their accounts since the last look. What a process did between its last look and its
     /// end is lost: at most the time between two looks.
@@ -111,20 +114,13 @@ fn server_processes() -> Vec<i32> {
     pids.filter(is_server).collect()
 }
 
-/// The machine's processors so far. `/proc/stat` counts in hundredths of a second.
-pub(super) fn machine() -> Machine {
+/// The machine's processors so far, all together, and how long each of them was idle.
+pub(super) fn machine() -> (Machine, Vec<f64>) {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
-    let seconds: Vec<f64> = text
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .skip(1)
-        .filter_map(|number| Some(number.parse::<f64>().ok()? / 100.0))
-        .collect();
-    let at = |index: usize| seconds.get(index).copied().unwrap_or(0.0);
+    let all = text.lines().next().map(seconds).unwrap_or_default();
+    let at = |index: usize| all.get(index).copied().unwrap_or(0.0);
     let pressures: Vec<f64> = ["cpu", "io", "memory"].into_iter().filter_map(pressure).collect();
-    Machine {
+    let machine = Machine {
         // user, nice, system, idle, iowait, irq, softirq, steal
         busy: at(0) + at(1) + at(2) + at(5) + at(6),
         softirq: at(6),
@@ -132,7 +128,28 @@ pub(super) fn machine() -> Machine {
         stolen: at(7),
         idle: at(3),
         pressure: pressures.try_into().ok(),
+    };
+    (machine, idle(&text))
+}
+
+/// A line of `/proc/stat`, which counts in hundredths of a second.
+fn seconds(line: &str) -> Vec<f64> {
+    line.split_whitespace().skip(1).filter_map(|number| Some(number.parse::<f64>().ok()? / 100.0)).collect()
+}
+
+/// How long each processor was idle, by its number: one that is switched off has no line.
+fn idle(stat: &str) -> Vec<f64> {
+    let mut all = Vec::new();
+    for line in stat.lines() {
+        let number = line.strip_prefix("cpu").and_then(|rest| rest.split(' ').next()?.parse::<usize>().ok());
+        let Some(number) = number.filter(|number| *number < MOST_PROCESSORS) else { continue };
+        if all.len() <= number {
+            all.resize(number + 1, 0.0);
+        }
+        // idle, iowait
+        all[number] = seconds(line).get(3..5).map_or(0.0, |idle| idle.iter().sum());
     }
+    all
 }
 
 /// Seconds in which somebody waited, so far.
@@ -154,8 +171,19 @@ mod tests {
         assert!(matches!(processes.states().get(&pid), Some('R' | 'S')));
         assert_eq!(processes.states().len(), 1);
         assert!(schedstat(pid).is_some_and(|[on_cpu, _]| on_cpu > 0));
-        let machine = machine();
+        let (machine, idle) = machine();
         assert!(machine.busy > 0.0 && machine.idle > 0.0, "{machine:?}");
+        let each: f64 = idle.iter().sum();
+        assert!((each - machine.idle - machine.iowait).abs() < 1.0, "{idle:?} {machine:?}");
+    }
+
+    #[test]
+    fn each_processor_s_idle_time_is_found_by_its_number() {
+        let stat =
+            "cpu  9 0 9 500 70 0 0 0 0 0\ncpu0 5 0 5 200 30 0 0 0 0 0\ncpu2 4 0 4 300 40 0 0 0 0 0\nintr 7 cpu3\n";
+        assert_eq!(idle(stat), [2.3, 0.0, 3.4]);
+        assert!(idle("").is_empty() && idle("cpu  1 2 3\ncpux 1\ncpu99999999999 1 2 3 4 5\n").is_empty());
+        assert_eq!(idle("cpu0 1 2"), [0.0]);
     }
 
     #[test]

@@ -37,6 +37,10 @@ pub struct Look {
     pub server_on_cpu: f64,
     /// The machine: its processors' time so far.
     pub machine: Machine,
+    /// The same of each processor by its number: for how long it was idle, whatever anything waited for; zero where there is
+    /// none of that number. Empty in older records, and where nobody could see them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub idle: Vec<f64>,
     /// WAL written and flushed so far.
     pub wal: Wal,
 }

@@ -45,6 +45,15 @@ fn one_busy_thread_of_several_processors_is_told_from_a_busy_client() {
 }
 
 #[test]
+fn what_others_took_of_a_side_s_processors_is_said_beside_what_it_used_of_the_rest() {
+    let pinned = Evidence { client_cpu: Some(0.99), client_taken: 0.07, client_processors: 1.0, ..idle() };
+    let said = "the client used 99 % of the CPU time it may have (others took 7 % of its processors)";
+    assert_eq!((verdict(&pinned).bound, verdict(&pinned).why.as_str()), (Bound::ClientCpu, said));
+    let database = Evidence { database_cpu: Some(0.98), database_taken: 0.01, ..idle() };
+    assert_eq!(verdict(&database).why, "the database used 98 % of the CPU time it may have");
+}
+
+#[test]
 fn of_several_clients_it_is_said_what_all_of_them_did() {
     let all = Evidence { clients: 3, client_cpu: Some(0.97), ..idle() };
     assert_eq!(verdict(&all).why, "the 3 clients together used 97 % of the CPU time they may have");
