@@ -379,7 +379,7 @@ fn a_database_that_is_not_the_lab_s_is_told_with_what_could_not_be_seen() {
     for part in [
         "outside the lab, its settings as they are. Not seen: its processors",
         "the server's processors could not be seen",
-        "200 us each of",
+        "200 us each in the server",
         "o no wait event",
     ] {
         assert!(words.contains(part), "{part}: {words}");
