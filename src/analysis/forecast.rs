@@ -11,7 +11,7 @@
 use self::crowd::{CLIENT, Crowding, DATABASE, Queue};
 use super::cells::{CellRuns, cells};
 use super::demand::Demand;
-use super::evidence::shares_processors;
+use super::evidence::{evidence, shares_processors};
 use super::queueing::{Station, delay_for, throughput};
 use super::student::two_sided;
 use super::summary::Summary;
@@ -21,10 +21,12 @@ use crate::model::{Factor, Part, Phase, Placement, Scheme, Workload};
 use crate::wire::forecast::Forecast;
 use crate::wire::record::RunRecord;
 
-/// How far off a forecast is taken to be before the model has been tried on the series itself (of the log rate), and
-/// how many tries that belief is worth.
-const PRIOR_ERROR: f64 = 0.15;
+/// How many tries what is believed before the model has been tried on the series itself is worth.
 const PRIOR_TRIES: usize = 4;
+
+/// From this part of its time on a station counts as full: what a connection waits for besides hardly changes the rate
+/// any more, so the rate hardly tells it.
+const FULL: f64 = 0.85;
 
 /// From this ratio on, levels of one factor are far apart.
 const FAR: f64 = 4.0;
@@ -52,11 +54,12 @@ pub fn forecast(records: &[RunRecord], ahead: Ahead<'_>) -> Option<Forecast> {
     let ingests = |cell: &&CellRuns<'_>| cell.part == Part::Cell && cell.cell.workload == Workload::Census;
     let known: Vec<Known<'_>> = all.iter().filter(ingests).filter_map(Known::of).collect();
     let target = Target::of(ahead, &known);
-    let log_rate = told(&target, &known)?.ln();
+    let (rate, way) = told(&target, &known)?;
+    let log_rate = rate.ln();
     let nearest = known.iter().min_by(|a, b| target.apart(a).total_cmp(&target.apart(b)))?;
     let distance = target.apart(nearest);
-    let misses: Vec<f64> = (0..known.len()).filter_map(|left_out| miss(&known, left_out, distance)).collect();
-    let squares = PRIOR_TRIES as f64 * PRIOR_ERROR.powi(2) + misses.iter().map(|miss| miss.powi(2)).sum::<f64>();
+    let misses: Vec<f64> = (0..known.len()).filter_map(|left_out| miss(&known, left_out, distance, way)).collect();
+    let squares = PRIOR_TRIES as f64 * way.prior_error().powi(2) + misses.iter().map(|miss| miss.powi(2)).sum::<f64>();
     let tries = PRIOR_TRIES + misses.len();
     let half = two_sided(0.10, tries) * (squares / tries as f64).sqrt();
     let apart = Factor::between(nearest.cell, ahead.cell);
@@ -84,16 +87,43 @@ pub(super) fn on_processors(cell: &CellRuns<'_>, [client, database]: [f64; 2]) -
 
 /// How far off (log) the model is for a measured cell, told from the others that are at least so far apart from it: from its
 /// neighbours it is told better than what has none.
-fn miss(known: &[Known<'_>], left_out: usize, distance: f64) -> Option<f64> {
+fn miss(known: &[Known<'_>], left_out: usize, distance: f64, way: Way) -> Option<f64> {
     let one = &known[left_out];
     let target = Target::from(one);
     let is_far = |(index, other): &(usize, &Known<'_>)| *index != left_out && target.apart(other) >= distance;
     let others: Vec<Known<'_>> = known.iter().enumerate().filter(is_far).map(|(_, other)| other.clone()).collect();
-    Some((told(&target, &others)? / one.rate).ln())
+    Some((way.told(&target, &others)? / one.rate).ln())
 }
 
-fn told(target: &Target<'_>, known: &[Known<'_>]) -> Option<f64> {
-    by_network(target, known).or_else(|| by_analogy(target, known))
+/// How a rate is told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Way {
+    /// Through the network of queues, from cells that send rows alike.
+    Network,
+    /// By analogy.
+    Analogy,
+}
+
+impl Way {
+    fn told(self, target: &Target<'_>, known: &[Known<'_>]) -> Option<f64> {
+        match self {
+            Self::Network => by_network(target, known),
+            Self::Analogy => by_analogy(target, known),
+        }
+    }
+
+    /// How far off (log) it is taken to be before it has been tried on the series itself. What a change does under one bound
+    /// it doesn't do under another, and an analogy knows of none.
+    fn prior_error(self) -> f64 {
+        match self {
+            Self::Network => 0.15,
+            Self::Analogy => 0.4,
+        }
+    }
+}
+
+fn told(target: &Target<'_>, known: &[Known<'_>]) -> Option<(f64, Way)> {
+    [Way::Network, Way::Analogy].into_iter().find_map(|way| Some((way.told(target, known)?, way)))
 }
 
 /// Processors' worth of time for either side, and whether they are the same processors.
@@ -146,18 +176,20 @@ impl<'a> Known<'a> {
             })?,
             demand,
         };
-        known.calibrate();
+        known.calibrate(cell.median(asleep_share).map(|share| share * demand.row));
         Some(known)
     }
 
-    /// So that the network says of this cell what was measured of it.
-    fn calibrate(&mut self) {
+    /// So that the network says of this cell what was measured of it. Where a station is full nearly the same rate goes with
+    /// much to wait for and with little: then it is no more than what backends were seen asleep for.
+    fn calibrate(&mut self, asleep: Option<f64>) {
         let (stations, fixed) = network(self.cell, self.processors, self.demand.client, self.demand.database);
         let (connections, besides) = (workers(self.cell) as usize, fixed + self.on_the_way());
-        match delay_for(self.rate, connections, &stations).filter(|delay| *delay >= besides) {
-            Some(delay) => self.left = delay - besides,
-            None => self.factor = self.rate / throughput(connections, &stations, besides),
-        }
+        let is_full = stations.iter().any(|station| station.demand * self.rate >= FULL);
+        let most = asleep.filter(|_| is_full).unwrap_or(f64::INFINITY);
+        let delay = delay_for(self.rate, connections, &stations).unwrap_or(0.0);
+        self.left = (delay - besides).clamp(0.0, most);
+        self.factor = self.rate / throughput(connections, &stations, besides + self.left);
     }
 
     /// What each connection waits a row for the way there and back.
@@ -174,6 +206,12 @@ impl<'a> Known<'a> {
     fn present(&self) -> f64 {
         (workers(self.cell) - self.rate * self.on_the_way()).max(0.5)
     }
+}
+
+/// Backends asleep for WAL, files or each other: a part of a connection's time.
+fn asleep_share(run: &RunRecord) -> Option<f64> {
+    let seen = evidence(run)?;
+    Some(seen.io? + seen.locks?)
 }
 
 fn seconds(delay: Delay) -> f64 {
