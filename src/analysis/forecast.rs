@@ -24,8 +24,8 @@ use crate::wire::record::RunRecord;
 /// How many tries what is believed before the model has been tried on the series itself is worth.
 const PRIOR_TRIES: usize = 4;
 
-/// From this part of its time on a station counts as full: what a connection waits for besides hardly changes the rate
-/// any more, so the rate hardly tells it.
+/// From this part of its time on a station counts as full, or a connection as away: what is waited for besides hardly changes
+/// the rate any more, so the rate hardly tells it.
 const FULL: f64 = 0.85;
 
 /// From this ratio on, levels of one factor are far apart.
@@ -180,13 +180,15 @@ impl<'a> Known<'a> {
         Some(known)
     }
 
-    /// So that the network says of this cell what was measured of it. Where a station is full nearly the same rate goes with
-    /// much to wait for and with little: then it is no more than what backends were seen asleep for.
+    /// So that the network says of this cell what was measured of it. Where a station is full, or the way is nearly all of the
+    /// time, nearly the same rate goes with much to wait for besides and with little: then it is no more than what backends
+    /// were seen asleep for.
     fn calibrate(&mut self, asleep: Option<f64>) {
         let (stations, fixed) = network(self.cell, self.processors, self.demand.client, self.demand.database);
         let (connections, besides) = (workers(self.cell) as usize, fixed + self.on_the_way());
         let is_full = stations.iter().any(|station| station.demand * self.rate >= FULL);
-        let most = asleep.filter(|_| is_full).unwrap_or(f64::INFINITY);
+        let is_away = self.on_the_way() >= FULL * connections as f64 / self.rate;
+        let most = asleep.filter(|_| is_full || is_away).unwrap_or(f64::INFINITY);
         let delay = delay_for(self.rate, connections, &stations).unwrap_or(0.0);
         self.left = (delay - besides).clamp(0.0, most);
         self.factor = self.rate / throughput(connections, &stations, besides + self.left);
