@@ -52,7 +52,7 @@ pub fn forecast(records: &[RunRecord], ahead: Ahead<'_>) -> Option<Forecast> {
     }
     let all = cells(records);
     let ingests = |cell: &&CellRuns<'_>| cell.part == Part::Cell && cell.cell.workload == Workload::Census;
-    // PostgreSQL's own tools wait for each other in ways of their own.
+    // PostgreSQL's own tools wait for each other in ways of their own (pgbench 20 ms away in a sixth of all looks).
     let is_alike = |cell: &&CellRuns<'_>| cell.cell.scheme.is_ceiling() == ahead.cell.scheme.is_ceiling();
     let known: Vec<Known<'_>> = all.iter().filter(ingests).filter(is_alike).filter_map(Known::of).collect();
     let target = Target::of(ahead, &known);

@@ -15,6 +15,7 @@ use crate::report;
 use crate::wire::exit::{Exit, Failure};
 use crate::wire::forecast::Forecast;
 use crate::wire::record::{Conditions, Outcome, RunRecord, only_processors};
+use crate::wire::watched::{Look, Share};
 use crate::wire::{Line, SCHEMA};
 use anyhow::Result;
 use std::collections::BTreeSet;
@@ -251,8 +252,12 @@ impl<S: Stage, K: Keep> Player<'_, S, K> {
     }
 }
 
+/// Looks of a run that are enough for forecasts, which ask how many backends were asleep in all of them.
+const FEW_LOOKS: usize = 200;
+
 /// Lets go what no later run asks for: the files have it, and hours of it would fill the memory. Looks are the most of it:
-/// none are needed once the first block has got its provisional answer. Forecasts are over when every cell has run once.
+/// where the first block gets a provisional answer all of them are needed till then, else few for the forecasts, which are
+/// over when every cell has run once.
 fn forget(steps: &[Step], step: &Step, records: &mut [RunRecord]) {
     let one_block = steps.last().is_some_and(|last| last.block == 1);
     let all_ran = step.block > 1 || steps.iter().rev().find(|s| s.block == 1).is_some_and(|last| last == step);
@@ -260,7 +265,7 @@ fn forget(steps: &[Step], step: &Step, records: &mut [RunRecord]) {
         return;
     }
     for RunRecord { conditions, outcome, .. } in records {
-        conditions.observed.iter_mut().for_each(|observed| observed.looks = Vec::new());
+        conditions.observed.iter_mut().for_each(|observed| few(&mut observed.looks));
         if all_ran {
             let Conditions { engine, client, database, link_measured, way, .. } = std::mem::take(conditions);
             *conditions = Conditions { engine, client, database, link_measured, way, ..Conditions::default() };
@@ -272,6 +277,12 @@ fn forget(steps: &[Step], step: &Step, records: &mut [RunRecord]) {
             result.phases.iter_mut().for_each(|phase| phase.metrics = None);
         }
     }
+}
+
+fn few(looks: &mut Vec<Look>) {
+    let mut share = Share::of(FEW_LOOKS);
+    std::mem::take(looks).into_iter().for_each(|look| share.push(look));
+    *looks = share.kept;
 }
 
 /// The round trip that a cell's link is asked to have, seconds; where nothing is asked of it, what the last run on that

@@ -7,7 +7,7 @@ use crate::wire::measured::{LinkMeasured, Quantiles};
 use crate::wire::metrics::{PhaseMetrics, StageSummary};
 use crate::wire::record::Outcome;
 use crate::wire::testing;
-use crate::wire::watched::{Observed, Used};
+use crate::wire::watched::{Doing, Look, Observed, Seen, Used};
 
 /// CPU time a row, and what a row waits besides, seconds.
 const CLIENT: f64 = 60e-6;
@@ -27,7 +27,10 @@ fn truth(cell: &Cell) -> f64 {
 }
 
 fn ran(cell: &Cell, run: usize) -> RunRecord {
-    let rate = truth(cell);
+    ran_at(truth(cell), cell, run)
+}
+
+fn ran_at(rate: f64, cell: &Cell, run: usize) -> RunRecord {
     let mut record = testing::run_of(cell, Part::Cell, run, 1, rate / 1.1); // its steady window does a tenth more
     let Outcome::Finished { result } = &mut record.outcome else { panic!() };
     for phase in &mut result.phases {
@@ -100,6 +103,53 @@ fn what_is_near_is_not_held_out_and_what_nobody_measured_is_not_told() {
     assert_eq!(told_of(&other, &[]), None);
 }
 
+/// Looks that found backends asleep for the disk in this part of the time.
+fn asleep(part: f64) -> Vec<Look> {
+    let seen = |doing, part: f64| Seen { doing, wait: String::new(), count: (part * 1e6).round() as u32 };
+    let look = |number: i32| Look {
+        at: f64::from(number) / 10.0,
+        accounted: f64::from(number) / 10.0,
+        backends: vec![seen(Doing::Wal, part), seen(Doing::Runnable, 1.0 - part)],
+        ..Look::default()
+    };
+    (0..=100).map(look).collect()
+}
+
+#[test]
+fn what_is_waited_for_is_not_told_by_a_rate_that_hardly_depends_on_it() {
+    let full = "threads row auto pool 60";
+    let away = "threads row auto pool 15 link near-region";
+    for cell in [full, away].map(cell) {
+        // A run of three per cent less than usual.
+        let rate = 0.97 * truth(&cell);
+        let left = |looks: Vec<Look>| {
+            let mut record = ran_at(rate, &cell, 1);
+            record.conditions.observed.as_mut().unwrap().looks = looks;
+            let records = [record];
+            let known = Known::of(&cells(&records)[0]).unwrap();
+            let (stations, fixed) = network(known.cell, known.processors, known.demand.client, known.demand.database);
+            let delay = fixed + known.left + known.on_the_way();
+            let told = known.factor * throughput(cell.pool, &stations, delay);
+            assert!((told / known.rate - 1.0).abs() < 1e-6, "{cell}: the network says of it what was measured");
+            known.left
+        };
+        let (by_the_rate, by_looks) = (left(Vec::new()), left(asleep(LEFT * rate / cell.pool as f64)));
+        assert!(by_the_rate > 2.0 * LEFT, "{cell}: {by_the_rate}");
+        assert!((by_looks / LEFT - 1.0).abs() < 0.1, "{cell}: {by_looks}");
+    }
+}
+
+#[test]
+fn ceilings_and_schemes_say_nothing_of_each_other() {
+    let [scheme, ceiling] = ["threads row auto pool 15", "pgbench row auto pool 15"].map(cell);
+    let far = " link near-region";
+    assert_eq!(told_of(&cell(&format!("pgbench row auto pool 15{far}")), std::slice::from_ref(&scheme)), None);
+    let target = cell(&format!("threads row auto pool 15{far}"));
+    assert_eq!(told_of(&target, std::slice::from_ref(&ceiling)), None);
+    let [alone, beside] = [vec![scheme.clone()], vec![scheme, ceiling]].map(|known| told_of(&target, &known).unwrap());
+    assert_eq!(alone, beside);
+}
+
 #[test]
 fn a_lookup_is_not_told_nor_anything_from_it() {
     let [ingest, lookup] = ["threads row auto pool 15", "lookup threads row pool 15"].map(cell);
@@ -118,6 +168,9 @@ fn factors_without_a_model_go_by_analogy() {
             .map(|more| cell(&format!("{plain}{more}")));
     let told = told_of(&neither, &[both_on.clone(), no_keys.clone(), no_wait.clone()]).unwrap();
     assert!((told.rate / truth(&both_on) - 1.0).abs() < 1e-6, "as little as each of them changed: {told:?}");
+    // An analogy knows of no bound, which the network does.
+    let known = told_of(&cell("threads row auto pool 60"), std::slice::from_ref(&both_on)).unwrap();
+    assert!(told.high / told.low > 1.5 * known.high / known.low, "{told:?} {known:?}");
     assert_eq!(told_of(&neither, &[both_on, no_wait]), None, "nobody saw what foreign keys cost");
 }
 

@@ -8,6 +8,7 @@ use super::*;
 use crate::model::Part;
 use crate::wire::conditions::CpuCheck;
 use crate::wire::testing::{result, wrong};
+use crate::wire::watched::Observed;
 use crate::wire::{Event, Interrupt, Line};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
@@ -344,4 +345,21 @@ async fn of_runs_that_are_saved_only_what_later_ones_need_stays_in_memory() {
     let items = |record: &RunRecord| record.result().unwrap().acknowledged.items.len();
     assert!(played.records.iter().all(|record| items(record) == 0 && record.conditions.observed.is_none()));
     assert!(played.records.iter().all(|record| record.conditions.client.is_some()), "its speed is asked for");
+}
+
+#[test]
+fn of_a_single_block_few_looks_stay_for_the_forecasts_until_every_cell_has_run() {
+    let steps = plan(&experiment(1));
+    let kept_after = |step: &Step, all: usize| {
+        let mut run = crate::wire::testing::record(1, crate::model::Scheme::Threads, 1.0);
+        run.conditions.observed = Some(Observed { looks: vec![Look::default(); all], ..Observed::default() });
+        let mut records = [run];
+        forget(&steps, step, &mut records);
+        records[0].conditions.observed.as_ref().map(|observed| observed.looks.len())
+    };
+    let (last, before) = steps.split_last().unwrap();
+    let first = before.last().unwrap();
+    assert_eq!(kept_after(first, 150), Some(150));
+    assert!(kept_after(first, 5_000).is_some_and(|kept| (100..=FEW_LOOKS).contains(&kept)));
+    assert_eq!(kept_after(last, 150), None);
 }
