@@ -77,7 +77,8 @@ impl Report<'_> {
         let mut text = line(heads);
         for run in self.source.records {
             let figures = COLUMNS.iter().map(|(_, of)| of(run).unwrap_or_default());
-            let of_machine = machine::FIGURES.iter().map(|(_, of)| figure(of(run)).unwrap_or_default());
+            let seen = machine::Seen::of(run);
+            let of_machine = machine::FIGURES.iter().map(|(_, of)| figure(of(&seen)).unwrap_or_default());
             let figures = figures.chain(of_machine);
             text.push_str(&line(figures.chain(Factor::ALL.iter().map(|factor| factor.level(&run.cell)))));
         }

@@ -6,41 +6,51 @@ use super::why::{Fact, fact};
 use crate::analysis::{Analysis, CellRuns, MachineUse, Summary};
 use crate::model::units;
 use crate::wire::record::RunRecord;
-use crate::wire::watched::Pages;
+use crate::wire::watched::{Pages, Statements};
 use serde_json::{Map, Value, json};
 
-/// What a column reads from a run.
-type Figure = fn(&RunRecord) -> Option<f64>;
+/// What is known of a run.
+pub(super) struct Seen {
+    machine: MachineUse,
+    statements: Option<Statements>,
+    pages: Option<Pages>,
+}
+
+impl Seen {
+    /// Of a run: its looks are gone through once for all figures.
+    pub fn of(run: &RunRecord) -> Self {
+        Self {
+            machine: MachineUse::of(run).unwrap_or_default(),
+            statements: run.conditions.statements(),
+            pages: run.conditions.observed.as_ref().and_then(|seen| seen.counted?.pages),
+        }
+    }
+
+    fn waited(&self, what: usize) -> Option<f64> {
+        self.machine.waited?.get(what).copied()
+    }
+}
 
 /// The figures of a run: name, with the unit, and figure. A share is a part of all processors' time, or of all time;
 /// `cpus` are processors' worth of time.
-pub(super) const FIGURES: [(&str, Figure); 12] = [
-    ("softirq_share", |run| MachineUse::of(run)?.softirq),
-    ("waited_for_cpu_share", |run| waited(run, 0)),
-    ("waited_for_disk_share", |run| waited(run, 1)),
-    ("waited_for_memory_share", |run| waited(run, 2)),
-    ("server_processes_cpus", |run| MachineUse::of(run)?.server),
-    ("wal_bytes_per_s", |run| MachineUse::of(run)?.wal),
-    ("statements", |run| Some(run.conditions.statements()?.calls)),
-    ("us_per_statement", each),
-    ("pages_hit", |run| Some(pages(run)?.hit)),
-    ("pages_read", |run| Some(pages(run)?.read)),
-    ("page_reads_s", |run| Some(pages(run)?.read_seconds)),
-    ("page_writes_s", |run| Some(pages(run)?.write_seconds)),
+pub(super) const FIGURES: [(&str, fn(&Seen) -> Option<f64>); 12] = [
+    ("softirq_share", |seen| seen.machine.softirq),
+    ("waited_for_cpu_share", |seen| seen.waited(0)),
+    ("waited_for_disk_share", |seen| seen.waited(1)),
+    ("waited_for_memory_share", |seen| seen.waited(2)),
+    ("server_processes_cpus", |seen| seen.machine.server),
+    ("wal_bytes_per_s", |seen| seen.machine.wal),
+    ("statements", |seen| Some(seen.statements?.calls)),
+    ("us_per_statement", |seen| each(seen.statements?)),
+    ("pages_hit", |seen| Some(seen.pages?.hit)),
+    ("pages_read", |seen| Some(seen.pages?.read)),
+    ("page_reads_s", |seen| Some(seen.pages?.read_seconds)),
+    ("page_writes_s", |seen| Some(seen.pages?.write_seconds)),
 ];
 
 /// What a statement took, µs.
-fn each(run: &RunRecord) -> Option<f64> {
-    let said = run.conditions.statements().filter(|said| said.calls > 0.0)?;
-    Some(said.seconds * 1e6 / said.calls)
-}
-
-fn waited(run: &RunRecord, what: usize) -> Option<f64> {
-    MachineUse::of(run)?.waited?.get(what).copied()
-}
-
-fn pages(run: &RunRecord) -> Option<Pages> {
-    run.conditions.observed.as_ref()?.counted?.pages
+fn each(said: Statements) -> Option<f64> {
+    (said.calls > 0.0).then(|| said.seconds * 1e6 / said.calls)
 }
 
 /// What the table is called.
@@ -79,7 +89,9 @@ pub(super) struct Row {
 impl Row {
     /// Of a cell; none where nobody looked and nothing was counted.
     fn of(cell: &CellRuns<'_>, names: &Names) -> Option<Self> {
-        let figures = FIGURES.map(|(_, figure)| cell.median(figure));
+        let runs: Vec<Seen> = cell.valid_runs().map(Seen::of).collect();
+        let median = |figure: fn(&Seen) -> Option<f64>| Summary::of(runs.iter().filter_map(figure));
+        let figures = FIGURES.map(|(_, figure)| Some(median(figure)?.median));
         figures.iter().any(Option::is_some).then(|| Self { name: names.cell(cell.cell), figures })
     }
 
@@ -117,7 +129,8 @@ pub(super) fn rows(analysis: &Analysis<'_>, names: &Names) -> Vec<Row> {
 
 /// How long the server took for a statement: from the cell with the shortest to the one with the longest.
 pub(super) fn statements(analysis: &Analysis<'_>) -> Option<Fact> {
-    let all = Summary::of(analysis.compared().filter_map(|cell| cell.median(each)))?;
+    let all =
+        Summary::of(analysis.compared().filter_map(|cell| cell.median(|run| each(run.conditions.statements()?))))?;
     let [low, high] = [all.least, all.most].map(units::number);
     let range = if low == high { low } else { format!("{low}-{high}, by cell,") };
     let text =
@@ -129,7 +142,7 @@ pub(super) fn statements(analysis: &Analysis<'_>) -> Option<Fact> {
 mod tests {
     use super::super::testing::{quick, report};
     use super::*;
-    use crate::wire::watched::{Counted, Statements};
+    use crate::wire::watched::Counted;
 
     fn first_of(records: &[RunRecord]) -> Option<[String; 8]> {
         let analysis = Analysis::of(records);
