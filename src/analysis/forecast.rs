@@ -56,12 +56,13 @@ pub fn forecast(records: &[RunRecord], ahead: Ahead<'_>) -> Option<Forecast> {
     let is_alike = |cell: &&CellRuns<'_>| cell.cell.scheme.is_ceiling() == ahead.cell.scheme.is_ceiling();
     let known: Vec<Known<'_>> = all.iter().filter(ingests).filter(is_alike).filter_map(Known::of).collect();
     let target = Target::of(ahead, &known);
-    let (rate, way) = told(&target, &known)?;
+    let (rate, model) = told(&target, &known)?;
     let log_rate = rate.ln();
     let nearest = known.iter().min_by(|a, b| target.apart(a).total_cmp(&target.apart(b)))?;
     let distance = target.apart(nearest);
-    let misses: Vec<f64> = (0..known.len()).filter_map(|left_out| miss(&known, left_out, distance, way)).collect();
-    let squares = PRIOR_TRIES as f64 * way.prior_error().powi(2) + misses.iter().map(|miss| miss.powi(2)).sum::<f64>();
+    let misses: Vec<f64> = (0..known.len()).filter_map(|left_out| miss(&known, left_out, distance, model)).collect();
+    let squares =
+        PRIOR_TRIES as f64 * model.prior_error().powi(2) + misses.iter().map(|miss| miss.powi(2)).sum::<f64>();
     let tries = PRIOR_TRIES + misses.len();
     let half = two_sided(0.10, tries) * (squares / tries as f64).sqrt();
     let apart = Factor::between(nearest.cell, ahead.cell);
@@ -89,24 +90,24 @@ pub(super) fn on_processors(cell: &CellRuns<'_>, [client, database]: [f64; 2]) -
 
 /// How far off (log) the model is for a measured cell, told from the others that are at least so far apart from it: from its
 /// neighbours it is told better than what has none.
-fn miss(known: &[Known<'_>], left_out: usize, distance: f64, way: Way) -> Option<f64> {
+fn miss(known: &[Known<'_>], left_out: usize, distance: f64, model: Model) -> Option<f64> {
     let one = &known[left_out];
     let target = Target::from(one);
     let is_far = |(index, other): &(usize, &Known<'_>)| *index != left_out && target.apart(other) >= distance;
     let others: Vec<Known<'_>> = known.iter().enumerate().filter(is_far).map(|(_, other)| other.clone()).collect();
-    Some((way.told(&target, &others)? / one.rate).ln())
+    Some((model.told(&target, &others)? / one.rate).ln())
 }
 
 /// How a rate is told.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Way {
+enum Model {
     /// Through the network of queues, from cells that send rows alike.
     Network,
     /// By analogy.
     Analogy,
 }
 
-impl Way {
+impl Model {
     fn told(self, target: &Target<'_>, known: &[Known<'_>]) -> Option<f64> {
         match self {
             Self::Network => by_network(target, known),
@@ -124,8 +125,8 @@ impl Way {
     }
 }
 
-fn told(target: &Target<'_>, known: &[Known<'_>]) -> Option<(f64, Way)> {
-    [Way::Network, Way::Analogy].into_iter().find_map(|way| Some((way.told(target, known)?, way)))
+fn told(target: &Target<'_>, known: &[Known<'_>]) -> Option<(f64, Model)> {
+    [Model::Network, Model::Analogy].into_iter().find_map(|model| Some((model.told(target, known)?, model)))
 }
 
 /// Processors' worth of time for either side, and whether they are the same processors.
