@@ -31,9 +31,12 @@ impl Seen {
     }
 }
 
+/// What a column reads from that.
+type Figure = fn(&Seen) -> Option<f64>;
+
 /// The figures of a run: name, with the unit, and figure. A share is a part of all processors' time, or of all time;
 /// `cpus` are processors' worth of time.
-pub(super) const FIGURES: [(&str, fn(&Seen) -> Option<f64>); 12] = [
+pub(super) const FIGURES: [(&str, Figure); 12] = [
     ("softirq_share", |seen| seen.machine.softirq),
     ("waited_for_cpu_share", |seen| seen.waited(0)),
     ("waited_for_disk_share", |seen| seen.waited(1)),
@@ -90,7 +93,7 @@ impl Row {
     /// Of a cell; none where nobody looked and nothing was counted.
     fn of(cell: &CellRuns<'_>, names: &Names) -> Option<Self> {
         let runs: Vec<Seen> = cell.valid_runs().map(Seen::of).collect();
-        let median = |figure: fn(&Seen) -> Option<f64>| Summary::of(runs.iter().filter_map(figure));
+        let median = |figure: Figure| Summary::of(runs.iter().filter_map(figure));
         let figures = FIGURES.map(|(_, figure)| Some(median(figure)?.median));
         figures.iter().any(Option::is_some).then(|| Self { name: names.cell(cell.cell), figures })
     }
