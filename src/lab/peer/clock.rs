@@ -40,7 +40,7 @@ const TICKS: f64 = 0.2;
 pub(super) fn clock(told: &[Told], job: &Job, processors: usize) -> Vec<String> {
     let Some(result) = result(told) else { return Vec::new() };
     let mut wrong = Vec::new();
-    wrong.extend(arrivals(told));
+    wrong.extend(late(told));
     for phase in &result.phases {
         let Some(seen) = Seen::of(told, phase.phase) else { continue };
         let mut found = progress(told, phase);
@@ -57,12 +57,12 @@ pub(super) fn clock(told: &[Told], job: &Job, processors: usize) -> Vec<String> 
     wrong
 }
 
-/// `at` beside the arrival: their difference is the same for each line, but for what a line was late.
-fn arrivals(told: &[Told]) -> Option<String> {
-    let late = |told: &Told| told.arrived - told.line.at;
+/// What is wrong with `at` beside the arrival: their difference is the same for each line, but for what a line was late.
+pub(super) fn late(told: &[Told]) -> Option<String> {
+    let apart = |told: &Told| told.arrived - told.line.at;
     let (first, last) = (told.first()?, told.last()?);
-    let least = told.iter().map(late).fold(f64::INFINITY, f64::min);
-    let most = told.iter().map(late).fold(f64::NEG_INFINITY, f64::max);
+    let least = told.iter().map(apart).fold(f64::INFINITY, f64::min);
+    let most = told.iter().map(apart).fold(f64::NEG_INFINITY, f64::max);
     let allowed = LATE + APART * (last.arrived - first.arrived);
     (most - least > allowed).then(|| {
         format!(
