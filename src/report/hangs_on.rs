@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Line};
 use super::names::Names;
-use crate::analysis::{Agreement, Analysis, CellRuns, Demand, Diagnosis, Elasticity, Influence, Scaling};
+use crate::analysis::{Agreement, Analysis, CellRuns, Demand, Diagnosis, Elasticity, Influence, LEAST_PAIRS, Scaling};
 use crate::model::{Factor, units};
 
 /// What the number of connections is called.
@@ -118,9 +118,14 @@ fn of_group(group: &[&CellRuns<'_>], names: &Names) -> Option<Line> {
         Some(format!("{} rows/s ({})", units::rate(rate.median), units::between(rate.spread(), units::rate)))
     };
     let best = law.best_measured()?;
-    let (right, last, checked) = right(&law, best, did);
+    let is_few = tried.iter().any(|(cell, _)| cell.valid_runs().count() < LEAST_PAIRS);
+    let (right, last, checked) = right(&law, best, is_few, did);
     let each = if group[0].cell.clients > 1 { " of each client" } else { "" };
-    let edge = if last == law.tried.1 { ", the most tried" } else { "" };
+    let edge = match last == law.tried.1 {
+        true => ", the most tried",
+        false if is_few && !law.fits() => ", perhaps",
+        false => "",
+    };
     let mut detail = format!("pool {best} did most, {}; {checked}", did(best)?);
     if let Some(demand) = demand(&tried.iter().map(|(cell, _)| *cell).collect::<Vec<_>>()) {
         detail.push_str(&demand);
@@ -134,18 +139,21 @@ fn of_group(group: &[&CellRuns<'_>], names: &Names) -> Option<Line> {
 }
 
 /// The right pools, the most of them, and how far the law is to be believed. Where it does not fit, the tried pools
-/// that are as good as the best are told with what they did.
-fn right(law: &Scaling, best: usize, did: impl Fn(usize) -> Option<String>) -> (String, usize, String) {
+/// that are as good as the best are told with what they did; of a few blocks none of them is known to be better.
+fn right(law: &Scaling, best: usize, is_few: bool, did: impl Fn(usize) -> Option<String>) -> (String, usize, String) {
     let off = units::percent(law.off);
     if !law.fits() {
         let good = law.measured_as_good();
         let others = good.iter().filter(|pool| **pool != best);
         let others: Vec<String> = others.filter_map(|pool| Some(format!("pool {pool} {}", did(*pool)?))).collect();
-        let near = if others.is_empty() {
+        let mut near = if others.is_empty() {
             "no other that was tried is within 5 %".into()
         } else {
             format!("within 5 % of it: {}", others.join(", "))
         };
+        if is_few {
+            near.push_str(&format!(", which fewer than {LEAST_PAIRS} blocks do not show to be so again"));
+        }
         let pools: Vec<String> = good.iter().map(usize::to_string).collect();
         let told =
             format!("the law through all of them does not fit, it is up to {off} off: these are tried ones; {near}");
@@ -240,15 +248,22 @@ mod tests {
 
     #[test]
     fn a_law_that_nothing_checks_or_that_does_not_fit_is_said_to_be_so() {
-        let swept = |rates: &[(usize, f64)]| {
+        let swept_in = |blocks: usize, rates: &[(usize, f64)]| {
             let cell = |pool: usize| format!("threads row auto pool {pool}").parse::<Cell>().unwrap();
             let cells: Vec<_> = rates.iter().map(|(pool, rate)| (cell(*pool), Part::Cell, *rate)).collect();
-            words(&played("pool-and-distance", &cells, 6, 7))
+            words(&played("pool-and-distance", &cells, blocks, 7))
         };
+        let swept = |rates: &[(usize, f64)]| swept_in(6, rates);
         let three = swept(&[(1, 4_000.0), (15, 9_000.0), (350, 6_000.0)]);
         assert!(three.contains("nothing checks it") && !three.contains("0.0 % off"), "{three}");
         let two_plateaus = swept(&[(1, 4_000.0), (4, 4_100.0), (15, 9_000.0), (60, 8_900.0)]);
         assert!(two_plateaus.contains("15 or 60 connections"), "{two_plateaus}");
-        assert!(two_plateaus.contains("does not fit"), "{two_plateaus}");
+        assert!(
+            two_plateaus.contains("does not fit") && !two_plateaus.contains("blocks do not show"),
+            "{two_plateaus}"
+        );
+        let once = swept_in(1, &[(1, 4_000.0), (4, 4_100.0), (15, 9_000.0), (60, 5_000.0)]);
+        assert!(once.contains("15 connections, perhaps"), "{once}");
+        assert!(once.contains("within 5 %, which fewer than 6 blocks do not show"), "{once}");
     }
 }
