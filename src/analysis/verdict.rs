@@ -348,7 +348,9 @@ fn beside(taken: f64) -> String {
 }
 
 fn nothing(evidence: &Evidence, waits: &[(Bound, f64)]) -> String {
-    let cpu = [(Bound::ClientCpu, evidence.client_cpu), (Bound::DatabaseCpu, evidence.database_cpu)];
+    let host = evidence.host_cpu.filter(|_| evidence.shared);
+    let cpu =
+        [(Bound::ClientCpu, evidence.client_cpu), (Bound::DatabaseCpu, evidence.database_cpu), (Bound::HostCpu, host)];
     let all = cpu.into_iter().filter_map(|(bound, share)| Some((bound, share?))).chain(waits.iter().copied());
     match all.max_by(|one, other| one.1.total_cmp(&other.1)) {
         Some((bound, share)) => {

@@ -105,6 +105,8 @@ fn two_alike_are_mixed_and_nothing_is_undetermined() {
     let none = verdict(&idle());
     assert_eq!(none.bound, Bound::Undetermined);
     assert!(none.why.ends_with("the most: the database used 30 % of the CPU time it may have"), "{}", none.why);
+    let together = verdict(&Evidence { host_cpu: Some(0.85), shared: true, ..idle() });
+    assert!(together.why.ends_with("the most: the machine's processors were 85 % busy"), "{}", together.why);
     let blind = verdict(&Evidence::default());
     assert!(blind.less_sure && blind.why.starts_with("nothing was measured that could tell; not seen: "), "{blind:?}");
 }
