@@ -153,6 +153,8 @@ struct Known<'a> {
     rows: f64,
     /// What is left of the time of a row: waiting for the disk, for locks, for the kernel.
     left: f64,
+    /// Of that, what backends were seen to wait for each other, as one alone does not.
+    for_others: f64,
     /// Where the demands alone say less than was measured: how many times as much that was.
     factor: f64,
 }
@@ -164,6 +166,7 @@ impl<'a> Known<'a> {
         let machine = first.conditions.engine.processors.max(1) as f64;
         let mut known = Self {
             left: 0.0,
+            for_others: 0.0,
             factor: 1.0,
             cell: cell.cell,
             rate: cell.rate()?.median,
@@ -179,7 +182,11 @@ impl<'a> Known<'a> {
             })?,
             demand,
         };
-        known.calibrate(cell.median(asleep_share).map(|share| share * demand.row));
+        let of_a_row = |share: f64| share * demand.row;
+        let for_locks = cell.median(|run| evidence(run)?.locks).map_or(0.0, of_a_row);
+        known.calibrate(cell.median(asleep_share).map(of_a_row));
+        let has_others = known.present() >= 2.0;
+        known.for_others = if has_others { for_locks.min(known.left) } else { 0.0 };
         Some(known)
     }
 
@@ -205,6 +212,13 @@ impl<'a> Known<'a> {
     /// Client CPU time a row without what is put in.
     fn client_itself(&self) -> f64 {
         (self.demand.client - seconds(self.cell.inject.spin)).max(0.0)
+    }
+
+    /// What is left of the time of a row where so many crowd the database. Of locks each meets the others only.
+    fn left_in(&self, present: f64, queue: &Queue) -> f64 {
+        let own = self.left - self.for_others;
+        let others = (present - 1.0).max(0.0) / (self.present() - 1.0).max(1.0);
+        own * queue.at(present) / queue.at(self.present()) + self.for_others * others
     }
 
     /// Connections that are not on the way, on average (Little's law): as many as crowd the database.
@@ -342,7 +356,7 @@ fn from_one(target: &Target<'_>, one: &Known<'_>, alike: &[&Known<'_>], crowding
         let itself = of_scheme.client_itself() * of_client.between(present, of_scheme.present());
         let client = itself + seconds(inject.spin);
         let (stations, fixed) = network(target.cell, target.processors, client, database);
-        let left = one.left * queue.at(present) / queue.at(one.present());
+        let left = one.left_in(present, queue);
         let delay = (fixed + left + asleep + way).max(0.0);
         rate = one.factor * throughput(workers(target.cell) as usize, &stations, delay);
         let now = (workers(target.cell) - rate * way).max(0.5);

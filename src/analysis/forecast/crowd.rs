@@ -67,8 +67,8 @@ impl Crowding {
     }
 }
 
-/// What a connection waits for besides processors and the way (a commit's turn at the disk, locks) by how many wait
-/// beside it: `alone + each of them`, of which only the proportion of the two matters.
+/// What a connection waits for besides processors, the way and what others hold (a commit's turn at the disk) by how many
+/// wait beside it: `alone + each of them`, of which only the proportion of the two matters.
 pub(super) struct Queue {
     /// As many connections as waiting alone is worth.
     alone: f64,
@@ -84,8 +84,8 @@ impl Queue {
 
     /// The proportion with which what is left of the measured cells' time scatters least.
     pub(super) fn of(known: &[&Known<'_>]) -> Self {
-        let points: Vec<(f64, f64)> =
-            known.iter().filter(|one| one.left > 0.0).map(|one| (one.present(), one.left.ln())).collect();
+        let points = known.iter().map(|one| (one.present(), one.left - one.for_others)).filter(|(_, left)| *left > 0.0);
+        let points: Vec<(f64, f64)> = points.map(|(present, left)| (present, left.ln())).collect();
         let off = |alone: f64| {
             let logs = points.iter().map(|(present, left)| left - (present + alone).ln());
             let mean = logs.clone().sum::<f64>() / points.len().max(1) as f64;

@@ -105,11 +105,16 @@ fn what_is_near_is_not_held_out_and_what_nobody_measured_is_not_told() {
 
 /// Looks that found backends asleep for the disk in this part of the time.
 fn asleep(part: f64) -> Vec<Look> {
+    asleep_for(Doing::Wal, part)
+}
+
+/// The same for anything.
+fn asleep_for(what: Doing, part: f64) -> Vec<Look> {
     let seen = |doing, part: f64| Seen { doing, wait: String::new(), count: (part * 1e6).round() as u32 };
     let look = |number: i32| Look {
         at: f64::from(number) / 10.0,
         accounted: f64::from(number) / 10.0,
-        backends: vec![seen(Doing::Wal, part), seen(Doing::Runnable, 1.0 - part)],
+        backends: vec![seen(what, part), seen(Doing::Runnable, 1.0 - part)],
         ..Look::default()
     };
     (0..=100).map(look).collect()
@@ -137,6 +142,18 @@ fn what_is_waited_for_is_not_told_by_a_rate_that_hardly_depends_on_it() {
         assert!(by_the_rate > 2.0 * LEFT, "{cell}: {by_the_rate}");
         assert!((by_looks / LEFT - 1.0).abs() < 0.1, "{cell}: {by_looks}");
     }
+}
+
+#[test]
+fn one_alone_waits_for_the_disk_and_for_no_lock() {
+    let [crowd, alone] = ["threads row auto pool 8", "threads row auto pool 1"].map(cell);
+    let told = |what: Doing| {
+        let mut record = ran(&crowd, 1);
+        record.conditions.observed.as_mut().unwrap().looks = asleep_for(what, LEFT * truth(&crowd) / crowd.pool as f64);
+        forecast(&[record], Ahead { cell: &alone, rtt: rtt_of(&alone.link), processors: 2 }).unwrap().rate
+    };
+    let (disk, locks) = (told(Doing::Wal), told(Doing::Lock));
+    assert!(locks > 1.2 * disk, "{locks} {disk}");
 }
 
 #[test]
