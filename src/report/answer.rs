@@ -105,22 +105,25 @@ fn lines(comparisons: &[&Comparison<'_>], names: &Names) -> Vec<Line> {
     let (first, rest): (Vec<_>, Vec<_>) =
         comparisons.iter().partition(|one| differ.iter().any(|(shown, _)| std::ptr::eq(*shown, **one)));
     let mut lines: Vec<Line> = first.into_iter().map(|one| line(one, names)).collect();
-    lines.push(summary_of_the_rest(&rest, found - differ.len(), comparisons.len()));
+    lines.push(summary_of_the_rest(&rest, found - differ.len(), comparisons.len(), names));
     lines
 }
 
-fn summary_of_the_rest(rest: &[&Comparison<'_>], more: usize, all: usize) -> Line {
+fn summary_of_the_rest(rest: &[&Comparison<'_>], more: usize, all: usize, names: &Names) -> Line {
     let mut smallest = Vec::new();
-    let mut few = 0;
+    let (mut few, mut seen) = (0, Vec::new());
     for comparison in rest {
         match comparison.finding {
-            Finding::TooFew { .. } => few += 1,
+            Finding::TooFew { range, .. } => {
+                few += 1;
+                seen.extend(range);
+            }
             Finding::Measured { smallest: one, means: Means::Same | Means::WithinNoise, .. } => smallest.push(one),
             Finding::Measured { .. } => {}
         }
     }
     let mut parts = Vec::new();
-    let mut lead = "In the other settings".to_owned();
+    let (mut at, mut lead) = ("elsewhere".to_owned(), "In the other settings".to_owned());
     if !smallest.is_empty() {
         let (least, most) =
             smallest.iter().fold((f64::INFINITY, 0.0_f64), |(least, most), one| (least.min(*one), most.max(*one)));
@@ -131,10 +134,21 @@ fn summary_of_the_rest(rest: &[&Comparison<'_>], more: usize, all: usize) -> Lin
     if more > 0 {
         parts.push(format!("a smaller difference in {more}: see the table of comparisons"));
     }
-    if few > 0 {
-        parts.push(format!("cannot be said in {few}: fewer than {LEAST_PAIRS} blocks have both"));
+    match rest.first() {
+        Some(one) if few == all => {
+            (at, lead) = (format!("{all} settings"), "This cannot be said".into());
+            parts.push(format!("fewer than {LEAST_PAIRS} blocks have both"));
+            let (base, other) = sides(one, names);
+            let widest = seen.into_iter().reduce(|one, more| (one.0.min(more.0), one.1.max(more.1)));
+            let is_one_pair = rest.iter().all(|each| sides(each, names) == (base.clone(), other.clone()));
+            if let Some(range) = widest.filter(|_| is_one_pair) {
+                parts.push(format!("there {other} did {}x of {base}", units::between(range, units::multiple)));
+            }
+        }
+        _ if few > 0 => parts.push(format!("cannot be said in {few}: fewer than {LEAST_PAIRS} blocks have both")),
+        _ => {}
     }
-    Line { at: "elsewhere".into(), lead, detail: parts.join("; "), strong: false }
+    Line { at, lead, detail: parts.join("; "), strong: false }
 }
 
 /// One comparison as a sentence.
@@ -259,4 +273,33 @@ fn level(base: &str, other: &str, of: &[&Comparison<'_>], names: &Names) -> Line
         of.iter().any(|one| matches!(one.finding, Finding::Measured { means: Means::Faster | Means::Slower, .. }));
     let lead = format!("{}x with {other} instead of {base}", units::between((least.0, most.0), units::multiple));
     Line { at, lead, detail, strong }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::Part;
+    use crate::model::cell::Cell;
+    use crate::report::Screen;
+    use crate::report::testing::{played, report};
+
+    #[test]
+    fn many_settings_of_few_blocks_are_told_together_with_what_was_seen() {
+        let pools = [1, 2, 4, 8, 15, 30, 60];
+        let of = |scheme: &str, times: f64| -> Vec<(Cell, Part, f64)> {
+            let cell = |pool: usize| format!("{scheme} row auto pool {pool}").parse().unwrap();
+            pools.iter().map(|pool| (cell(*pool), Part::Cell, 1_000.0 * times)).collect()
+        };
+        let words = |cells: &[(Cell, Part, f64)]| {
+            let told = report(&played("pool-size", cells, 1, 7)).terminal(Screen::PLAIN);
+            told.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let two = words(&[of("threads", 1.0), of("async", 1.3)].concat());
+        assert!(
+            two.contains("7 settings This cannot be said: fewer than 6 blocks have both; there async did 1."),
+            "{two}"
+        );
+        assert!(two.contains("x of threads."), "{two}");
+        let three = words(&[of("threads", 1.0), of("async", 1.3), of("serial", 0.5)].concat());
+        assert!(three.contains("settings This cannot be said: fewer than 6 blocks have both. "), "{three}");
+    }
 }
