@@ -13,12 +13,12 @@ pub(super) struct Usual {
     many: f64,
 }
 
-/// Source: `make lab EXPERIMENT=pool-size` on two processors. Of the database 265 µs a row alone, 135 at pools of 15 to
-/// 60, 285 at 350 …
-pub(super) const DATABASE: Usual = Usual { alone: 1.0, many: 250.0 };
+/// Source: `make lab EXPERIMENT=pool-size` on two machines of two processors, between which this lies. Of the database 265
+/// and 265 µs a row alone, 135 and 215 at pools of 15 to 60, 285 and 292 at 350 …
+pub(super) const DATABASE: Usual = Usual { alone: 0.6, many: 450.0 };
 
-/// … and of the client 86, 45 and 65.
-pub(super) const CLIENT: Usual = Usual { alone: 1.0, many: 600.0 };
+/// … and of the client 86 and 97, 45 and 73, 65 and 80.
+pub(super) const CLIENT: Usual = Usual { alone: 0.65, many: 1_000.0 };
 
 impl Usual {
     /// At a crowd, of rows that take so many round trips: who waits for many rows at once is woken once for them.
@@ -75,9 +75,11 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Tried, and what is believed before two cells tell.
-    const TRIED: [f64; 8] = [0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 200.0];
-    const BELIEVED: f64 = 5.0;
+    /// Tried, and what is believed before two cells tell: on a disk that flushes thousands of times a second each that waits
+    /// beside it is as long as the flush itself (`pool-size`: 115 µs a row alone, about 70 more for each other, up to
+    /// pools of 200); on a slow one a single flush serves all who wait, and only measured cells tell that.
+    const TRIED: [f64; 9] = [0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 200.0];
+    const BELIEVED: f64 = 1.0;
 
     /// How far (log) the proportion may be from what is believed as easily as one cell from its place in the queue.
     const DOUBT: f64 = 4.0;
@@ -109,7 +111,7 @@ mod tests {
     fn one_alone_and_a_great_many_take_more_a_row_than_some_and_batches_hardly() {
         for usual in [DATABASE, CLIENT] {
             let [alone, some, many] = [1.0, 20.0, 350.0].map(|crowd| usual.at(crowd, 1.0));
-            assert!(alone > 1.5 * some && many > 1.3 * some, "{alone} {some} {many}");
+            assert!(alone > 1.3 * some && many > 1.2 * some, "{alone} {some} {many}");
             let [alone, many] = [1.0, 350.0].map(|crowd| usual.at(crowd, 0.01));
             assert!(alone < 1.02 && many < 1.02, "{alone} {many}");
         }
