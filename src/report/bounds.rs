@@ -137,8 +137,9 @@ fn by_bound(cells: &[(&CellRuns<'_>, Limit)], names: &Names) -> Vec<Line> {
         let are = |confidence| of.iter().filter(|(_, limit)| limit.confidence == confidence).count();
         let sure = are(Confidence::High);
         let names = of.iter().take(ONE_BY_ONE / 2).map(|(cell, _)| names.cell(cell.cell));
-        let shown = names.collect::<Vec<_>>().join(", ");
-        let more = if of.len() > ONE_BY_ONE / 2 { ", …" } else { "" };
+        // A name may have commas of its own.
+        let shown = names.collect::<Vec<_>>().join("; ");
+        let more = if of.len() > ONE_BY_ONE / 2 { "; …" } else { "" };
         let levels = [Confidence::High, Confidence::Some, Confidence::None];
         let confidence = match levels.iter().find(|level| are(**level) == of.len()) {
             Some(level) => format!("confidence {}", level.word()),
