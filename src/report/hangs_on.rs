@@ -115,7 +115,10 @@ fn of_group(group: &[&CellRuns<'_>], names: &Names) -> Option<Line> {
     tried.sort_by_key(|(cell, _)| cell.cell.pool);
     let did = |pool: usize| {
         let (_, rate) = tried.iter().find(|(cell, _)| cell.cell.pool == pool)?;
-        Some(format!("{} rows/s ({})", units::rate(rate.median), units::between(rate.spread(), units::rate)))
+        let (low, high) = rate.spread();
+        // One run has no range.
+        let range = if low < high { format!(" ({})", units::between((low, high), units::rate)) } else { String::new() };
+        Some(format!("{} rows/s{range}", units::rate(rate.median)))
     };
     let best = law.best_measured()?;
     let is_few = tried.iter().any(|(cell, _)| cell.valid_runs().count() < LEAST_PAIRS);
