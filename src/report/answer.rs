@@ -111,13 +111,10 @@ fn lines(comparisons: &[&Comparison<'_>], names: &Names) -> Vec<Line> {
 
 fn summary_of_the_rest(rest: &[&Comparison<'_>], more: usize, all: usize, names: &Names) -> Line {
     let mut smallest = Vec::new();
-    let (mut few, mut seen) = (0, Vec::new());
+    let mut few = 0;
     for comparison in rest {
         match comparison.finding {
-            Finding::TooFew { range, .. } => {
-                few += 1;
-                seen.extend(range);
-            }
+            Finding::TooFew { .. } => few += 1,
             Finding::Measured { smallest: one, means: Means::Same | Means::WithinNoise, .. } => smallest.push(one),
             Finding::Measured { .. } => {}
         }
@@ -137,18 +134,27 @@ fn summary_of_the_rest(rest: &[&Comparison<'_>], more: usize, all: usize, names:
     match rest.first() {
         Some(one) if few == all => {
             (at, lead) = (format!("{all} settings"), "This cannot be said".into());
-            parts.push(format!("fewer than {LEAST_PAIRS} blocks have both"));
             let (base, other) = sides(one, names);
-            let widest = seen.into_iter().reduce(|one, more| (one.0.min(more.0), one.1.max(more.1)));
             let is_one_pair = rest.iter().all(|each| sides(each, names) == (base.clone(), other.clone()));
-            if let Some(range) = widest.filter(|_| is_one_pair) {
-                parts.push(format!("there {other} did {}x of {base}", units::between(range, units::multiple)));
-            }
+            parts.push(too_few(&base, &other, if is_one_pair { rest } else { &[] }));
         }
         _ if few > 0 => parts.push(format!("cannot be said in {few}: fewer than {LEAST_PAIRS} blocks have both")),
         _ => {}
     }
     Line { at, lead, detail: parts.join("; "), strong: false }
+}
+
+/// Why nothing can be said of any of these, and what was seen in those that are of these two sides.
+fn too_few(base: &str, other: &str, of: &[&Comparison<'_>]) -> String {
+    let seen = of.iter().filter_map(|one| match one.finding {
+        Finding::TooFew { range, .. } => range,
+        Finding::Measured { .. } => None,
+    });
+    let widest = seen.reduce(|one, more| (one.0.min(more.0), one.1.max(more.1)));
+    let there = widest.map_or_else(String::new, |range| {
+        format!("; there {other} did {}x of {base}", units::between(range, units::multiple))
+    });
+    format!("fewer than {LEAST_PAIRS} blocks have both{there}")
 }
 
 /// One comparison as a sentence.
@@ -256,7 +262,7 @@ fn level(base: &str, other: &str, of: &[&Comparison<'_>], names: &Names) -> Line
     let at = format!("{} settings", of.len());
     let ends = ratios.iter().min_by(|a, b| a.0.total_cmp(&b.0)).zip(ratios.iter().max_by(|a, b| a.0.total_cmp(&b.0)));
     let Some((least, most)) = ends else {
-        let detail = format!("fewer than {LEAST_PAIRS} blocks have both");
+        let detail = too_few(base, other, of);
         return Line { at, lead: format!("{base} against {other} cannot be said"), detail, strong: false };
     };
     let setting = |one: &Comparison<'_>| names.without(Some(one.factor), one.base);
