@@ -9,24 +9,19 @@
 //! A cell's own figures enter only as of the cells measured before; nothing is fitted to what is forecast.
 
 use self::crowd::{CLIENT, Crowding, DATABASE, Queue};
+use self::known::Known;
 use super::cells::{CellRuns, cells};
-use super::demand::Demand;
-use super::evidence::{evidence, shares_processors};
-use super::queueing::{Station, delay_for, throughput};
+use super::queueing::{Station, throughput};
 use super::student::two_sided;
 use super::summary::Summary;
 use crate::model::cell::{Cell, DIRECT};
 use crate::model::quantity::Delay;
-use crate::model::{Factor, Part, Phase, Placement, Scheme, Workload};
+use crate::model::{Factor, Part, Placement, Scheme, Workload};
 use crate::wire::forecast::Forecast;
 use crate::wire::record::RunRecord;
 
 /// How many tries what is believed before the model has been tried on the series itself is worth.
 const PRIOR_TRIES: usize = 4;
-
-/// From this part of its time on a station counts as full, or a connection as away: what is waited for besides hardly changes
-/// the rate any more, so the rate hardly tells it.
-const FULL: f64 = 0.85;
 
 /// How much more a cell counts that is nearer by one factor's four times (e to this power): single runs scatter, so that what
 /// several say goes before what the nearest says alone.
@@ -140,101 +135,6 @@ struct Processors {
     database: f64,
     /// How many the machine has, where both sides run on all of them.
     shared: Option<f64>,
-}
-
-/// A measured cell.
-#[derive(Debug, Clone)]
-struct Known<'a> {
-    cell: &'a Cell,
-    /// Rows a second.
-    rate: f64,
-    /// What a row takes.
-    demand: Demand,
-    /// Of the round trip, what was asked for, seconds.
-    asked: f64,
-    processors: Processors,
-    /// Rows a record becomes.
-    rows: f64,
-    /// What is left of the time of a row: waiting for the disk, for locks, for the kernel.
-    left: f64,
-    /// Of that, what backends were seen to wait for each other, as one alone does not.
-    for_others: f64,
-    /// Where the demands alone say less than was measured: how many times as much that was.
-    factor: f64,
-}
-
-impl<'a> Known<'a> {
-    fn of(cell: &CellRuns<'a>) -> Option<Self> {
-        let demand = Demand::of(cell)?;
-        let first = cell.valid_runs().next()?;
-        let machine = first.conditions.engine.processors.max(1) as f64;
-        let mut known = Self {
-            left: 0.0,
-            for_others: 0.0,
-            factor: 1.0,
-            cell: cell.cell,
-            rate: cell.rate()?.median,
-            asked: cell.rtt as f64 / 1e9,
-            processors: Processors {
-                client: demand.client_may,
-                database: demand.database_may,
-                shared: shares_processors(first).then_some(machine),
-            },
-            rows: cell.median(|run| {
-                let data = run.result()?.phase(Phase::Data)?;
-                (data.records > 0).then(|| data.rows as f64 / data.records as f64)
-            })?,
-            demand,
-        };
-        let of_a_row = |share: f64| share * demand.row;
-        let for_locks = cell.median(|run| evidence(run)?.locks).map_or(0.0, of_a_row);
-        known.calibrate(cell.median(asleep_share).map(of_a_row));
-        let has_others = known.present() >= 2.0;
-        known.for_others = if has_others { for_locks.min(known.left) } else { 0.0 };
-        Some(known)
-    }
-
-    /// So that the network says of this cell what was measured of it. Where a station is full, or the way is nearly all of the
-    /// time, nearly the same rate goes with much to wait for besides and with little: then it is no more than what backends
-    /// were seen asleep for.
-    fn calibrate(&mut self, asleep: Option<f64>) {
-        let (stations, fixed) = network(self.cell, self.processors, self.demand.client, self.demand.database);
-        let (connections, besides) = (workers(self.cell) as usize, fixed + self.on_the_way());
-        let is_full = stations.iter().any(|station| station.demand * self.rate >= FULL);
-        let is_away = self.on_the_way() >= FULL * connections as f64 / self.rate;
-        let most = asleep.filter(|_| is_full || is_away).unwrap_or(f64::INFINITY);
-        let delay = delay_for(self.rate, connections, &stations).unwrap_or(0.0);
-        self.left = (delay - besides).clamp(0.0, most);
-        self.factor = self.rate / throughput(connections, &stations, besides + self.left);
-    }
-
-    /// What each connection waits a row for the way there and back.
-    fn on_the_way(&self) -> f64 {
-        self.demand.trips * self.demand.rtt
-    }
-
-    /// Client CPU time a row without what is put in.
-    fn client_itself(&self) -> f64 {
-        (self.demand.client - seconds(self.cell.inject.spin)).max(0.0)
-    }
-
-    /// What is left of the time of a row where so many crowd the database. Of locks each meets the others only.
-    fn left_in(&self, present: f64, queue: &Queue) -> f64 {
-        let own = self.left - self.for_others;
-        let others = (present - 1.0).max(0.0) / (self.present() - 1.0).max(1.0);
-        own * queue.at(present) / queue.at(self.present()) + self.for_others * others
-    }
-
-    /// Connections that are not on the way, on average (Little's law): as many as crowd the database.
-    fn present(&self) -> f64 {
-        (workers(self.cell) - self.rate * self.on_the_way()).max(0.5)
-    }
-}
-
-/// Backends asleep for WAL, files or each other: a part of a connection's time.
-fn asleep_share(run: &RunRecord) -> Option<f64> {
-    let seen = evidence(run)?;
-    Some(seen.io? + seen.locks?)
 }
 
 fn seconds(delay: Delay) -> f64 {
@@ -408,5 +308,6 @@ fn by_analogy(target: &Target<'_>, known: &[Known<'_>]) -> Option<f64> {
 }
 
 mod crowd;
+mod known;
 #[cfg(test)]
 mod tests;

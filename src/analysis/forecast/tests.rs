@@ -150,7 +150,11 @@ fn one_alone_waits_for_the_disk_and_for_no_lock() {
     let told = |what: Doing| {
         let mut record = ran(&crowd, 1);
         record.conditions.observed.as_mut().unwrap().looks = asleep_for(what, LEFT * truth(&crowd) / crowd.pool as f64);
-        forecast(&[record], Ahead { cell: &alone, rtt: rtt_of(&alone.link), processors: 2 }).unwrap().rate
+        let records = [record];
+        let known = Known::of(&cells(&records)[0]).unwrap();
+        let nothing = known.left_in(1.0, &Queue::of(&[&known])) < 0.05 * known.left;
+        assert_eq!(nothing, what == Doing::Lock);
+        forecast(&records, Ahead { cell: &alone, rtt: rtt_of(&alone.link), processors: 2 }).unwrap().rate
     };
     let (disk, locks) = (told(Doing::Wal), told(Doing::Lock));
     assert!(locks > 1.1 * disk, "{locks} {disk}");
