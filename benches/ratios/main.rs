@@ -25,7 +25,7 @@ type Bench = (&'static str, usize, fn(&Ring, usize) -> Result<()>);
 
 const BENCHES: [Bench; 8] = [
     ("pgbench", 1_200, against_pgbench::compare),
-    ("metrics", 1_200, metrics::compare),
+    ("metrics", 6_000, metrics::compare),
     ("far-away", 15_000, far_away::compare),
     ("python", 1_200, against_python::compare),
     ("copy", 12_000, against_copy::with_keys),

@@ -1,20 +1,70 @@
-//! What measuring costs: the same run with metrics and without, in turns, where the client's CPU is the bound.
+//! What measuring costs: two ingesters at the same time, one with metrics and one without, where the client's CPU is
+//! the bound of either.
+//!
+//! One after the other they met different moods of the machine, which lay 15 % apart where 2 % was to be seen. Beside
+//! each other on one processor, each with its quota of it, they meet the same; who has which half of the lines, and who
+//! is started first, takes turns.
 
-use super::ring::{ITEMS, Ring, Way, in_turns, ratio};
-use anyhow::Result;
-use ingest_lab::model::Scheme;
+use super::ring::{Ring, Run, Way, ratio};
+use anyhow::{Result, ensure};
+use ingest_lab::model::share::Share;
+use ingest_lab::model::{Commit, Scheme};
 
-/// Processors' worth of time for the client.
+/// Processors' worth of time for each client.
 const CPUS: f64 = 0.25;
+
+/// The least of it that is used where nothing else bounds.
+const USED: f64 = 0.9;
+
+/// How long they run beside each other, seconds.
+const SECONDS: f64 = 10.0;
 
 /// Runs the pairs and prints the ratios.
 pub fn compare(ring: &Ring, pairs: usize) -> Result<()> {
-    println!("\nmetrics on against off, client on {CPUS} CPU, {} rows a run", ring.lines * ITEMS);
+    println!("\nmetrics on beside off, clients on {CPUS} CPU each, {SECONDS} s a pair");
     for scheme in [Scheme::Threads, Scheme::Async] {
-        let with = |metrics| ring.ingest(&Way { metrics, ..Way::row(scheme, CPUS) });
-        let runs = in_turns(pairs, [&format!("{scheme} off"), "on"], || with(false), || with(true))?;
+        let runs = (0..2 * pairs).map(|pair| both(ring, scheme, pair)).collect::<Result<Vec<_>>>()?;
         let cost = ratio(&runs, |run| run.rate);
         println!("{scheme}: without metrics {cost} as many rows/s (wanted: upper end 1.02 or less)");
     }
     Ok(())
+}
+
+/// One pair: without metrics and with.
+fn both(ring: &Ring, scheme: Scheme, pair: usize) -> Result<(Run, Run)> {
+    // A commit a record, so that the database keeps up with both; a row is a measured operation all the same.
+    let way = |metrics, client| Way {
+        metrics,
+        share: Share { client, of: 2 },
+        commit: Commit::Record,
+        seconds: Some(SECONDS),
+        ..Way::row(scheme, CPUS)
+    };
+    // Of four pairs each has either half twice, and is the first twice.
+    let half = 1 + pair % 2;
+    let (off, on) = (way(false, half), way(true, 3 - half));
+    let (off, on) = if pair / 2 % 2 == 0 {
+        let [off, on] = ring.ingest_both([&off, &on])?;
+        (off, on)
+    } else {
+        let [on, off] = ring.ingest_both([&on, &off])?;
+        (off, on)
+    };
+    eprintln!(
+        "pair {}: {scheme} off {:.0}, on {:.0} rows/s: {:.3}; CPU used {:.3} and {:.3}",
+        pair + 1,
+        off.rate,
+        on.rate,
+        off.rate / on.rate,
+        off.busy(),
+        on.busy()
+    );
+    for run in [off, on] {
+        ensure!(
+            run.busy() >= USED * CPUS,
+            "a client used {:.3} CPU of {CPUS}: something else was the bound",
+            run.busy()
+        );
+    }
+    Ok((off, on))
 }

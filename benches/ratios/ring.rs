@@ -4,6 +4,7 @@ use super::container::{client, docker, image, of_service, project};
 use anyhow::{Context, Result, bail, ensure};
 use ingest_lab::analysis::Ratio;
 use ingest_lab::model::inject::Inject;
+use ingest_lab::model::share::Share;
 use ingest_lab::model::{Commit, Phase, Protocol, Reader, Scheme, Statement, Workload};
 use ingest_lab::wire::{DbUrl, Event, Job, Line, RunResult, SCHEMA};
 
@@ -19,6 +20,13 @@ pub struct Run {
     pub cpu: f64,
     /// The same of the data phase alone: without starting an interpreter.
     pub phase_cpu: f64,
+}
+
+impl Run {
+    /// Processors' worth of time that the data phase used: all that it may, where the client's CPU is the bound.
+    pub fn busy(&self) -> f64 {
+        self.rate * self.phase_cpu / 1e6
+    }
 }
 
 /// Both sides so often, each first in every other pair; ours and theirs. `names` are for people who look on.
@@ -68,6 +76,8 @@ pub struct Way {
     pub in_flight: usize,
     pub chunk: usize,
     pub metrics: bool,
+    /// Which of the lines.
+    pub share: Share,
     pub protocol: Protocol,
     /// Ends the run, where all lines would take too long.
     pub seconds: Option<f64>,
@@ -86,6 +96,7 @@ impl Way {
             in_flight: Job::IN_FLIGHT,
             chunk: Job::CHUNK,
             metrics: false,
+            share: Share::WHOLE,
             protocol: Protocol::Prepared,
             seconds: None,
         }
@@ -180,6 +191,18 @@ impl Ring {
         figures(&run)
     }
 
+    /// The data phases of two ingesters at the same time.
+    pub fn ingest_both(&self, ways: [&Way; 2]) -> Result<[Run; 2]> {
+        self.settle()?;
+        let [one, other] = std::thread::scope(|scope| {
+            let runs = ways.map(|way| scope.spawn(|| self.run(way, Phase::Data)));
+            runs.map(|run| run.join().expect("nothing panics there"))
+        });
+        let (one, other) = (one?, other?);
+        self.expect_rows((one.acknowledged.total().rows + other.acknowledged.total().rows) as usize)?;
+        Ok([figures(&one)?, figures(&other)?])
+    }
+
     /// An ingester's lookup. Both sides' deliveries are the same by their digests where they are as many.
     pub fn look_up(&self, way: &Way) -> Result<Run> {
         let run = self.run(way, Phase::Data)?;
@@ -216,7 +239,7 @@ impl Ring {
             resume: false,
             retry: false,
             mark: None,
-            share: ingest_lab::model::share::Share::WHOLE,
+            share: way.share,
             barrier: false,
             metrics: way.metrics,
         };
