@@ -6,14 +6,14 @@
 //! is started first, takes turns.
 
 use super::ring::{Ring, Run, Way, ratio};
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use ingest_lab::model::share::Share;
 use ingest_lab::model::{Commit, Scheme};
 
 /// Processors' worth of time for each client.
-const CPUS: f64 = 0.25;
+const CPUS: f64 = 0.2;
 
-/// The least of it that is used where nothing else bounds.
+/// The least part of it that either uses where the client is the bound: a pair with less doesn't count.
 const USED: f64 = 0.9;
 
 /// How long they run beside each other, seconds.
@@ -23,9 +23,12 @@ const SECONDS: f64 = 10.0;
 pub fn compare(ring: &Ring, pairs: usize) -> Result<()> {
     println!("\nmetrics on beside off, clients on {CPUS} CPU each, {SECONDS} s a pair");
     for scheme in [Scheme::Threads, Scheme::Async] {
-        let runs = (0..2 * pairs).map(|pair| both(ring, scheme, pair)).collect::<Result<Vec<_>>>()?;
-        let cost = ratio(&runs, |run| run.rate);
-        println!("{scheme}: without metrics {cost} as many rows/s (wanted: upper end 1.02 or less)");
+        let all = (0..2 * pairs).map(|pair| both(ring, scheme, pair)).collect::<Result<Vec<_>>>()?;
+        let is_bound = |run: &Run| run.busy() >= USED * CPUS;
+        let runs: Vec<_> = all.iter().copied().filter(|(off, on)| is_bound(off) && is_bound(on)).collect();
+        let [cost, cpu] = [|run: &Run| run.rate, |run: &Run| run.phase_cpu.recip()].map(|figure| ratio(&runs, figure));
+        println!("{scheme}: without metrics {cost} of {} as many rows/s (wanted: upper end 1.02 or less)", all.len());
+        println!("{scheme}: and {cpu} as many a second of client CPU");
     }
     Ok(())
 }
@@ -59,12 +62,5 @@ fn both(ring: &Ring, scheme: Scheme, pair: usize) -> Result<(Run, Run)> {
         off.busy(),
         on.busy()
     );
-    for run in [off, on] {
-        ensure!(
-            run.busy() >= USED * CPUS,
-            "a client used {:.3} CPU of {CPUS}: something else was the bound",
-            run.busy()
-        );
-    }
     Ok((off, on))
 }

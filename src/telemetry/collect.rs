@@ -68,8 +68,7 @@ impl Collector {
     /// A phase's clock is about to start; every worker waits for records.
     pub fn phase_begins(&mut self) {
         let Some(measuring) = &self.telemetry.0 else { return };
-        let mut before = ByStage::default();
-        measuring.workers.iter().for_each(|worker| worker.drain(&mut before));
+        let mut before = drained(&measuring.workers);
         self.connect.add(before.of(Stage::Connect));
         self.phase = ByStage::default();
         measuring.departed.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -106,10 +105,7 @@ impl Collector {
 
     /// Moves what the workers measured to the phase, and gives it.
     fn drain(&mut self) -> ByStage {
-        let mut drained = ByStage::default();
-        if let Some(measuring) = &self.telemetry.0 {
-            measuring.workers.iter().for_each(|worker| worker.drain(&mut drained));
-        }
+        let drained = self.telemetry.0.as_ref().map(|measuring| drained(&measuring.workers)).unwrap_or_default();
         self.phase.add(&drained);
         drained
     }
@@ -142,6 +138,13 @@ impl Collector {
         let histogram = if in_full { self.connect.to_wire(Stage::Connect) } else { None };
         Some(RunMetrics { connect: self.connect.summary(Stage::Connect), histogram })
     }
+}
+
+/// What workers measured since the last time.
+fn drained(workers: &[Worker]) -> ByStage {
+    let mut all = ByStage::default();
+    workers.iter().for_each(|worker| worker.drain(&mut all));
+    all
 }
 
 /// Adds what children measured, if there are any, to what their parent did in a phase of so many seconds, and leaves

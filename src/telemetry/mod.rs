@@ -2,7 +2,7 @@
 //! reads them. It knows stages and processes; it knows nothing of databases or records.
 //!
 //! ```text
-//! worker ─ begin, end ─► span ─► Stopwatch (layer) ─► the worker's account ─┐ drained once a second
+//! worker ─ begin, end ─► span ─► Stopwatch (layer) ─► the worker's notes ───┐ added up once a second
 //! /proc/…/schedstat, TCP_INFO ─────────────────────────────────────────────►├─► Collector ─► wire::metrics
 //! children of `processes` ─ the same, in full ─────────────────────────────►┘
 //! ```
@@ -11,6 +11,7 @@
 mod collect;
 mod durations;
 mod layer;
+mod notes;
 mod polled;
 mod tcp;
 mod threads;

@@ -5,10 +5,12 @@
 //!                                                              on a processor and waiting for one
 //! task     poll│ asleep │ready│poll│ asleep │ready│poll        asleep counts for the stage it happens in
 //! ```
-//! Whoever begins and ends stages is the worker; nobody else takes its lock but the coordinator, once a second.
+//! Whoever begins and ends stages is the worker. It notes what they took; the lock of its account it takes only around
+//! operations that are looked at closely, and the coordinator once a second.
 
 use super::Clock;
 use super::durations::ByStage;
+use super::notes::{Note, Notes};
 use super::threads::{Meter, Reading};
 use super::trace::Slice;
 use crate::model::Stage;
@@ -21,10 +23,10 @@ const STAGES: usize = Stage::ALL.len();
 const NONE: u8 = u8::MAX;
 
 /// A thread's processor time and run-queue time are read around so many first operations of each stage …
-const SAMPLES_FIRST: u32 = 32;
+const SAMPLES_FIRST: u32 = 12;
 /// … and around each so-manieth later: 4 µs each time, so 0.1 µs an operation. A prime, so that it does not keep step
 /// with the two SELECTs or the number of items of a line.
-const SAMPLE_EVERY: u32 = 37;
+const SAMPLE_EVERY: u32 = 53;
 
 /// What a worker waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,21 +54,28 @@ pub(super) enum RunsOn {
     Task,
 }
 
-/// A worker as it is being measured.
+/// A worker as it is being measured. What each operation touches lies together: between two operations of a worker others
+/// had the processor, so each cache line costs a row as much as reading the clock does.
 #[derive(Debug)]
-#[repr(align(128))] // alone on its cache lines, like the live counters
+#[repr(C, align(128))] // in this order, and alone on its cache lines, like the live counters
 pub(super) struct Worker {
     /// When each stage last began.
     begun: [AtomicU64; STAGES],
     /// How often each stage began.
     times: [AtomicU32; STAGES],
-    /// The stage that is waited in, if any.
-    waiting: AtomicU8,
     /// Nothing before this moment counts.
     from: AtomicU64,
-    /// Whether the time since the last operation is looked at.
+    /// The stage that is waited in, if any.
+    waiting: AtomicU8,
+    /// Whether the operation under way is looked at, and the time since the last one.
+    look: AtomicBool,
     between: AtomicBool,
+    /// Whether there is room for operations to be kept for the trace.
+    is_traced: AtomicBool,
     runs_on: OnceLock<RunsOn>,
+    /// When a task was last polled.
+    poll_ended: AtomicU64,
+    notes: Notes,
     account: Mutex<Account>,
 }
 
@@ -86,6 +95,12 @@ struct Waiting {
 }
 
 impl Waiting {
+    /// Of a thread: an operation is over.
+    fn passed(&mut self, wall: u64) {
+        self.operations += 1;
+        self.wall += wall;
+    }
+
     /// Busy in all operations and after them, going by those that were looked at.
     fn estimate(&self) -> (f64, f64) {
         let all = self.operations as f64 / self.looked.max(1) as f64;
@@ -108,9 +123,8 @@ struct Account {
     waiting: [Waiting; STAGES],
     polled: u64,
     ready: u64,
-    poll_ended: u64,
-    /// The reading at the beginning of the operation under way, if it is one that is looked at.
-    look: Option<Reading>,
+    /// The reading at the beginning of the operation under way, where it is looked at.
+    look: Reading,
     /// The reading at the end of one that was, and its stage, until the next begins.
     after: Option<(Stage, Reading)>,
     /// What the thread had used when the phase began.
@@ -127,8 +141,12 @@ impl Worker {
             times: Default::default(),
             waiting: AtomicU8::new(NONE),
             from: AtomicU64::new(0),
+            look: AtomicBool::new(false),
             between: AtomicBool::new(false),
+            is_traced: AtomicBool::new(slices > 0),
             runs_on: OnceLock::new(),
+            poll_ended: AtomicU64::new(0),
+            notes: Notes::new(),
             account: Mutex::new(Account { slices: Vec::with_capacity(slices), ..Account::default() }),
         }
     }
@@ -176,7 +194,8 @@ impl Worker {
         if let Some((before, then)) = account.after.take() {
             account.waiting[before as usize].between += here.since(then).busy();
         }
-        account.look = looked_at.then_some(here);
+        account.look = here;
+        self.look.store(looked_at, Relaxed);
         self.between.store(false, Relaxed);
     }
 
@@ -197,70 +216,99 @@ impl Worker {
     }
 
     fn operation_ended(&self, stage: Stage, clock: Clock, counts: bool) {
-        let kind = waits_for(stage);
-        let mut account = self.account();
-        let then = kind.and_then(|_| account.look.take());
-        let cpu = then.and_then(|_| self.meter()).map(Meter::cpu);
+        let waits = waits_for(stage).is_some();
+        let is_looked_at = waits && self.look.load(Relaxed);
+        let cpu = self.meter().filter(|_| is_looked_at).map(Meter::cpu);
         let now = clock.now();
         let from = self.from.load(Relaxed);
         let begun = self.begun[stage as usize].load(Relaxed);
         let took = now.saturating_sub(begun.max(from));
         if counts {
-            account.stages.of(stage).record(took);
-            account.keep(stage, begun, now);
+            self.note(Note::Took(stage, took));
+            self.keep(stage, begun, now);
+        } else if self.meter().is_some() {
+            self.account().waiting[stage as usize].passed(took);
         }
-        if kind.is_none() {
-            return;
+        if waits {
+            self.waiting.store(NONE, Relaxed);
         }
-        self.waiting.store(NONE, Relaxed);
-        if let Some(meter) = self.meter() {
+        let (Some(meter), Some(cpu)) = (self.meter(), cpu) else { return };
+        self.look.store(false, Relaxed);
+        if begun >= from {
+            let here = Reading { cpu, run_queue: meter.run_queue() };
+            let mut account = self.account();
+            let busy = here.since(account.look).busy();
             let waiting = &mut account.waiting[stage as usize];
-            waiting.operations += 1;
-            waiting.wall += took;
-            if let (Some(then), Some(cpu), true) = (then, cpu, begun >= from) {
-                let here = Reading { cpu, run_queue: meter.run_queue() };
-                waiting.looked += 1;
-                waiting.busy += here.since(then).busy();
-                account.after = Some((stage, here));
-                self.between.store(true, Relaxed);
-            }
+            waiting.looked += 1;
+            waiting.busy += busy;
+            account.after = Some((stage, here));
+            self.between.store(true, Relaxed);
         }
     }
 
     /// A task that was woken is polled: what lies behind it is sleep up to the wake, then delay.
     fn awake(&self, now: u64) {
-        let from = self.from.load(Relaxed);
-        let mut account = self.account();
-        let asleep_from = account.poll_ended.max(from);
+        let asleep_from = self.poll_ended.load(Relaxed).max(self.from.load(Relaxed));
         let woken = self.begun[Stage::Ready as usize].load(Relaxed).clamp(asleep_from, now.max(asleep_from));
-        let delay = now.saturating_sub(woken);
-        account.stages.of(Stage::Ready).record(delay);
-        account.ready += delay;
-        if let Some(waiting) = account.waiting.get_mut(usize::from(self.waiting.load(Relaxed))) {
-            waiting.asleep += woken - asleep_from;
+        self.note(Note::Took(Stage::Ready, now.saturating_sub(woken)));
+        if let Some(stage) = Stage::ALL.get(usize::from(self.waiting.load(Relaxed))) {
+            self.note(Note::Asleep(*stage, woken - asleep_from));
         }
-        account.keep(Stage::Ready, woken, now);
+        self.keep(Stage::Ready, woken, now);
         self.begun[Stage::Poll as usize].store(now, Relaxed);
     }
 
     fn poll_ended(&self, now: u64) {
         let begun = self.begun[Stage::Poll as usize].load(Relaxed);
-        let took = now.saturating_sub(begun.max(self.from.load(Relaxed)));
-        let mut account = self.account();
-        account.stages.of(Stage::Poll).record(took);
-        account.polled += took;
-        account.poll_ended = now;
-        account.keep(Stage::Poll, begun, now);
+        self.note(Note::Took(Stage::Poll, now.saturating_sub(begun.max(self.from.load(Relaxed)))));
+        self.poll_ended.store(now, Relaxed);
+        self.keep(Stage::Poll, begun, now);
+    }
+
+    /// Notes what happened; where there is no room, adds up what was noted before.
+    fn note(&self, note: Note) {
+        while !self.notes.write(note) {
+            self.add_up(&mut self.account());
+        }
+    }
+
+    /// Adds up what was noted, for whoever drains the worker next.
+    fn add_up(&self, account: &mut Account) {
+        let mut stages = std::mem::take(&mut account.stages);
+        self.add_up_into(&mut stages, account);
+        account.stages = stages;
+    }
+
+    /// The same, the durations into what others measured, too: in its own histograms each worker's are cold.
+    fn add_up_into(&self, stages: &mut ByStage, account: &mut Account) {
+        let is_thread = self.meter().is_some();
+        self.notes.read(|note| {
+            if let Note::Took(stage, nanos) = note {
+                stages.of(stage).record(nanos);
+            }
+            account.add(note, is_thread);
+        });
+    }
+
+    /// Keeps an operation for the trace while there is room.
+    fn keep(&self, stage: Stage, begun: u64, ended: u64) {
+        if self.is_traced.load(Relaxed) {
+            let slices = &mut self.account().slices;
+            slices.push(Slice { stage, begun, ended });
+            self.is_traced.store(slices.len() < slices.capacity(), Relaxed);
+        }
     }
 
     /// A phase begins: everything before is forgotten. Said by the coordinator while the worker waits for records.
     pub fn open(&self, now: u64) {
         self.from.store(now, Relaxed);
         self.times.iter().for_each(|times| times.store(0, Relaxed));
+        self.look.store(false, Relaxed);
         let mut account = self.account();
+        self.notes.read(drop);
         account.stages.clear();
         account.waiting = Default::default();
-        (account.look, account.after) = (None, None);
+        account.after = None;
         (account.polled, account.ready, account.ledger) = (0, 0, None);
     }
 
@@ -288,6 +336,7 @@ impl Worker {
         if used.is_none() {
             account.polled += now.saturating_sub(self.begun[Stage::Poll as usize].swap(now, Relaxed).max(from));
         }
+        self.add_up(&mut account);
         let seconds = |ns: u64| ns as f64 / 1e9;
         let thread = used.map(|used| used.since(account.base));
         let each = asleep(&account.waiting, thread.map_or(0, Reading::busy));
@@ -315,24 +364,32 @@ impl Worker {
         self.account().ledger.take()
     }
 
-    /// Moves what was measured since the last time. It holds the worker up for a few µs, if at all.
+    /// Moves what was measured since the last time. It holds the worker up for some µs, if at all.
     pub fn drain(&self, into: &mut ByStage) {
         let mut account = self.account();
+        self.add_up_into(into, &mut account);
         into.add(&account.stages);
         account.stages.clear();
     }
 
     /// The operations kept for the trace.
     pub fn slices(&self) -> Vec<Slice> {
+        self.is_traced.store(false, Relaxed);
         std::mem::take(&mut self.account().slices)
     }
 }
 
 impl Account {
-    /// Keeps an operation for the trace while there is room.
-    fn keep(&mut self, stage: Stage, begun: u64, ended: u64) {
-        if self.slices.len() < self.slices.capacity() {
-            self.slices.push(Slice { stage, begun, ended });
+    /// What a note says of where the worker's time went.
+    fn add(&mut self, note: Note, is_thread: bool) {
+        match note {
+            Note::Asleep(stage, nanos) => self.waiting[stage as usize].asleep += nanos,
+            Note::Took(Stage::Ready, nanos) => self.ready += nanos,
+            Note::Took(Stage::Poll, nanos) => self.polled += nanos,
+            Note::Took(stage, nanos) if is_thread && waits_for(stage).is_some() => {
+                self.waiting[stage as usize].passed(nanos);
+            }
+            Note::Took(..) => {}
         }
     }
 }
