@@ -2,7 +2,7 @@
 //! distance, what metrics cost, and how fast SF1 is read and made.
 //!
 //! Both sides run in containers on the same network, through the same link, on the same CPU; the database has a CPU of
-//! its own. Sides alternate; ratios are of neighbours in time. Needs the stack (`docker/stack.sh with cargo bench`
+//! its own. Sides alternate (of `metrics` they run beside each other); ratios are of neighbours in time. Needs the stack (`docker/stack.sh with cargo bench`
 //! brings it up), two CPUs and a quiet machine.
 //! Settings: BENCH_ONLY (pgbench, metrics, far-away, python, copy, copy-no-keys, lookup,
 //! lookup-quarter; all), BENCH_PAIRS (10), BENCH_LINES (what makes about 20 s a side).
@@ -20,7 +20,7 @@ mod sf1;
 use anyhow::Result;
 use ring::Ring;
 
-/// A bench: its name, how many lines make a run of about 20 s, and what it does.
+/// A bench: its name, how many lines make a run of about 20 s (or outlast its seconds), and what it does.
 type Bench = (&'static str, usize, fn(&Ring, usize) -> Result<()>);
 
 const BENCHES: [Bench; 8] = [

@@ -105,9 +105,9 @@ impl Collector {
 
     /// Moves what the workers measured to the phase, and gives it.
     fn drain(&mut self) -> ByStage {
-        let drained = self.telemetry.0.as_ref().map(|measuring| drained(&measuring.workers)).unwrap_or_default();
-        self.phase.add(&drained);
-        drained
+        let all = self.telemetry.0.as_ref().map(|measuring| drained(&measuring.workers)).unwrap_or_default();
+        self.phase.add(&all);
+        all
     }
 
     /// The phase is over: every worker was through with it. `port` is the database's. The durations are there in

@@ -67,6 +67,51 @@ fn a_pause_of_5_ms_in_execute_lands_in_execute() {
     assert!(ledger.unexplained.abs() < 0.1 * ledger.wall, "{ledger:?}");
 }
 
+/// More operations than there is room for notes of, so that they are added up on the way.
+const MANY: u64 = 30_000;
+
+#[test]
+fn a_threads_operations_count_beyond_the_room_for_notes() {
+    let telemetry = Telemetry::on(1, false);
+    let stages = telemetry.thread(0);
+    stages.settled();
+    let (metrics, seconds) = phase(&telemetry, || {
+        for _ in 0..MANY {
+            stages.begin(Stage::Execute);
+            stages.end(Stage::Execute);
+        }
+        stages.phase_ends(false);
+    });
+    let execute = stage(&metrics, Stage::Execute);
+    assert_eq!(execute.count, MANY);
+    assert!(execute.total as f64 / 1e9 <= seconds && execute.total >= MANY * execute.p50 / 2, "{execute:?}, {seconds}");
+    let ledger = ledger(&metrics);
+    assert!(ledger.database <= execute.total as f64 / 1e9, "{ledger:?}, {execute:?}");
+}
+
+#[test]
+fn a_tasks_polls_count_beyond_the_room_for_notes_and_its_ledger_has_them_all() {
+    let telemetry = Telemetry::on(1, false);
+    let stages = telemetry.task(0);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (metrics, _) = phase(&telemetry, || {
+        runtime.block_on(polled(&stages, async {
+            for _ in 0..MANY {
+                stages.begin(Stage::Execute);
+                tokio::task::yield_now().await;
+                stages.end(Stage::Execute);
+            }
+            stages.phase_ends(false);
+        }));
+    });
+    let [execute, ready, poll] = [Stage::Execute, Stage::Ready, Stage::Poll].map(|one| stage(&metrics, one));
+    assert_eq!([execute.count, ready.count, poll.count], [MANY, MANY, MANY + 1]);
+    let ledger = ledger(&metrics);
+    for (of_ledger, noted) in [(ledger.on_cpu, poll.total), (ledger.ready.unwrap(), ready.total)] {
+        assert!((of_ledger - noted as f64 / 1e9).abs() < 1e-4, "{ledger:?}, {poll:?}, {ready:?}");
+    }
+}
+
 #[test]
 fn a_pause_outside_every_stage_stays_unexplained_and_a_spin_is_processor_time() {
     let telemetry = Telemetry::on(1, false);

@@ -5,8 +5,8 @@
 //!                                                              on a processor and waiting for one
 //! task     poll│ asleep │ready│poll│ asleep │ready│poll        asleep counts for the stage it happens in
 //! ```
-//! Whoever begins and ends stages is the worker. It notes what they took; the lock of its account it takes only around
-//! operations that are looked at closely, and the coordinator once a second.
+//! Whoever begins and ends stages is the worker. It notes what they took. The lock of its account is the coordinator's once a
+//! second; the worker takes it around operations that are looked at closely, and where its notes are full.
 
 use super::Clock;
 use super::durations::ByStage;
@@ -23,7 +23,7 @@ const STAGES: usize = Stage::ALL.len();
 const NONE: u8 = u8::MAX;
 
 /// A thread's processor time and run-queue time are read around so many first operations of each stage …
-const SAMPLES_FIRST: u32 = 12;
+const SAMPLES_FIRST: u32 = 32;
 /// … and around each so-manieth later: 4 µs each time, so 0.1 µs an operation. A prime, so that it does not keep step
 /// with the two SELECTs or the number of items of a line.
 const SAMPLE_EVERY: u32 = 53;
@@ -67,13 +67,14 @@ pub(super) struct Worker {
     from: AtomicU64,
     /// The stage that is waited in, if any.
     waiting: AtomicU8,
-    /// Whether the operation under way is looked at, and the time since the last one.
-    look: AtomicBool,
+    /// Whether the operation under way is looked at.
+    is_looked_at: AtomicBool,
+    /// Whether the time since the last operation is looked at.
     between: AtomicBool,
     /// Whether there is room for operations to be kept for the trace.
     is_traced: AtomicBool,
     runs_on: OnceLock<RunsOn>,
-    /// When a task was last polled.
+    /// When the last poll of a task ended.
     poll_ended: AtomicU64,
     notes: Notes,
     account: Mutex<Account>,
@@ -134,19 +135,19 @@ struct Account {
 }
 
 impl Worker {
-    /// `slices` is how many operations are kept for the trace.
-    pub fn new(slices: usize) -> Self {
+    /// One of so many; `slices` is how many operations are kept for the trace.
+    pub fn one_in(workers: usize, slices: usize) -> Self {
         Self {
             begun: Default::default(),
             times: Default::default(),
             waiting: AtomicU8::new(NONE),
             from: AtomicU64::new(0),
-            look: AtomicBool::new(false),
+            is_looked_at: AtomicBool::new(false),
             between: AtomicBool::new(false),
             is_traced: AtomicBool::new(slices > 0),
             runs_on: OnceLock::new(),
             poll_ended: AtomicU64::new(0),
-            notes: Notes::new(),
+            notes: Notes::of_one_in(workers),
             account: Mutex::new(Account { slices: Vec::with_capacity(slices), ..Account::default() }),
         }
     }
@@ -183,7 +184,7 @@ impl Worker {
         }
         self.waiting.store(stage as u8, Relaxed);
         let Some(meter) = self.meter() else { return begun.store(clock.now(), Relaxed) };
-        let (looked_at, between) = (self.is_looked_at(stage), self.between.load(Relaxed));
+        let (looked_at, between) = (self.is_next_looked_at(stage), self.between.load(Relaxed));
         if !looked_at && !between {
             return begun.store(clock.now(), Relaxed);
         }
@@ -195,11 +196,11 @@ impl Worker {
             account.waiting[before as usize].between += here.since(then).busy();
         }
         account.look = here;
-        self.look.store(looked_at, Relaxed);
+        self.is_looked_at.store(looked_at, Relaxed);
         self.between.store(false, Relaxed);
     }
 
-    fn is_looked_at(&self, stage: Stage) -> bool {
+    fn is_next_looked_at(&self, stage: Stage) -> bool {
         let times = &self.times[stage as usize];
         let before = times.load(Relaxed); // the worker alone counts: no need for an atomic addition
         times.store(before.wrapping_add(1), Relaxed);
@@ -217,7 +218,7 @@ impl Worker {
 
     fn operation_ended(&self, stage: Stage, clock: Clock, counts: bool) {
         let waits = waits_for(stage).is_some();
-        let is_looked_at = waits && self.look.load(Relaxed);
+        let is_looked_at = waits && self.is_looked_at.load(Relaxed);
         let cpu = self.meter().filter(|_| is_looked_at).map(Meter::cpu);
         let now = clock.now();
         let from = self.from.load(Relaxed);
@@ -233,7 +234,7 @@ impl Worker {
             self.waiting.store(NONE, Relaxed);
         }
         let (Some(meter), Some(cpu)) = (self.meter(), cpu) else { return };
-        self.look.store(false, Relaxed);
+        self.is_looked_at.store(false, Relaxed);
         if begun >= from {
             let here = Reading { cpu, run_queue: meter.run_queue() };
             let mut account = self.account();
@@ -279,7 +280,7 @@ impl Worker {
         account.stages = stages;
     }
 
-    /// The same, the durations into what others measured, too: in its own histograms each worker's are cold.
+    /// The same, the durations into these histograms.
     fn add_up_into(&self, stages: &mut ByStage, account: &mut Account) {
         let is_thread = self.meter().is_some();
         self.notes.read(|note| {
@@ -303,7 +304,7 @@ impl Worker {
     pub fn open(&self, now: u64) {
         self.from.store(now, Relaxed);
         self.times.iter().for_each(|times| times.store(0, Relaxed));
-        self.look.store(false, Relaxed);
+        self.is_looked_at.store(false, Relaxed);
         let mut account = self.account();
         self.notes.read(drop);
         account.stages.clear();
@@ -367,7 +368,7 @@ impl Worker {
     /// Moves what was measured since the last time. It holds the worker up for some µs, if at all.
     pub fn drain(&self, into: &mut ByStage) {
         let mut account = self.account();
-        self.add_up_into(into, &mut account);
+        self.add_up_into(into, &mut account); // straight into what others took: the worker's own histograms are cold
         into.add(&account.stages);
         account.stages.clear();
     }
