@@ -2,8 +2,8 @@
 //! distance, what metrics cost, and how fast SF1 is read and made.
 //!
 //! Both sides run in containers on the same network, through the same link, on the same CPU; the database has a CPU of
-//! its own. Sides alternate (of `metrics` they run beside each other); ratios are of neighbours in time. Needs the stack (`docker/stack.sh with cargo bench`
-//! brings it up), two CPUs and a quiet machine.
+//! its own. Sides alternate (of `metrics` they run beside each other); ratios are of neighbours in time. Needs the stack
+//! (`docker/stack.sh with cargo bench` brings it up), two CPUs and a quiet machine.
 //! Settings: BENCH_ONLY (pgbench, metrics, far-away, python, copy, copy-no-keys, lookup,
 //! lookup-quarter; all), BENCH_PAIRS (10), BENCH_LINES (what makes about 20 s a side).
 

@@ -118,12 +118,20 @@ fn asleep(waiting: &[Waiting; STAGES], busy: u64) -> [f64; STAGES] {
     waiting.map(|one| (one.wall as f64 - share(&one) * busy as f64).max(0.0) + one.asleep as f64)
 }
 
+/// Where a worker's time went, but for what the kernel knows of its thread.
 #[derive(Debug, Default)]
-struct Account {
-    stages: ByStage,
+struct Spent {
     waiting: [Waiting; STAGES],
+    /// Of a task, ns.
     polled: u64,
     ready: u64,
+}
+
+#[derive(Debug, Default)]
+struct Account {
+    /// Durations that were added up before anybody drained the worker.
+    stages: ByStage,
+    spent: Spent,
     /// The reading at the beginning of the operation under way, where it is looked at.
     look: Reading,
     /// The reading at the end of one that was, and its stage, until the next begins.
@@ -193,7 +201,7 @@ impl Worker {
         let here = Reading { cpu: meter.cpu(), run_queue };
         let mut account = self.account();
         if let Some((before, then)) = account.after.take() {
-            account.waiting[before as usize].between += here.since(then).busy();
+            account.spent.waiting[before as usize].between += here.since(then).busy();
         }
         account.look = here;
         self.is_looked_at.store(looked_at, Relaxed);
@@ -228,7 +236,7 @@ impl Worker {
             self.note(Note::Took(stage, took));
             self.keep(stage, begun, now);
         } else if self.meter().is_some() {
-            self.account().waiting[stage as usize].passed(took);
+            self.account().spent.waiting[stage as usize].passed(took);
         }
         if waits {
             self.waiting.store(NONE, Relaxed);
@@ -239,7 +247,7 @@ impl Worker {
             let here = Reading { cpu, run_queue: meter.run_queue() };
             let mut account = self.account();
             let busy = here.since(account.look).busy();
-            let waiting = &mut account.waiting[stage as usize];
+            let waiting = &mut account.spent.waiting[stage as usize];
             waiting.looked += 1;
             waiting.busy += busy;
             account.after = Some((stage, here));
@@ -269,25 +277,19 @@ impl Worker {
     /// Notes what happened; where there is no room, adds up what was noted before.
     fn note(&self, note: Note) {
         while !self.notes.write(note) {
-            self.add_up(&mut self.account());
+            let Account { stages, spent, .. } = &mut *self.account();
+            self.add_up(stages, spent);
         }
     }
 
-    /// Adds up what was noted, for whoever drains the worker next.
-    fn add_up(&self, account: &mut Account) {
-        let mut stages = std::mem::take(&mut account.stages);
-        self.add_up_into(&mut stages, account);
-        account.stages = stages;
-    }
-
-    /// The same, the durations into these histograms.
-    fn add_up_into(&self, stages: &mut ByStage, account: &mut Account) {
+    /// Adds up what was noted. Said by who has the account's lock.
+    fn add_up(&self, stages: &mut ByStage, spent: &mut Spent) {
         let is_thread = self.meter().is_some();
         self.notes.read(|note| {
             if let Note::Took(stage, nanos) = note {
                 stages.of(stage).record(nanos);
             }
-            account.add(note, is_thread);
+            spent.add(note, is_thread);
         });
     }
 
@@ -308,9 +310,8 @@ impl Worker {
         let mut account = self.account();
         self.notes.read(drop);
         account.stages.clear();
-        account.waiting = Default::default();
-        account.after = None;
-        (account.polled, account.ready, account.ledger) = (0, 0, None);
+        account.spent = Spent::default();
+        (account.after, account.ledger) = (None, None);
     }
 
     /// The worker's own phase begins only now. Said by a child's worker thread when its first record has come.
@@ -335,12 +336,13 @@ impl Worker {
         let mut account = self.account();
         // A task is inside a poll here; what follows of it belongs to the next phase.
         if used.is_none() {
-            account.polled += now.saturating_sub(self.begun[Stage::Poll as usize].swap(now, Relaxed).max(from));
+            account.spent.polled += now.saturating_sub(self.begun[Stage::Poll as usize].swap(now, Relaxed).max(from));
         }
-        self.add_up(&mut account);
+        let Account { stages, spent, .. } = &mut *account;
+        self.add_up(stages, spent);
         let seconds = |ns: u64| ns as f64 / 1e9;
         let thread = used.map(|used| used.since(account.base));
-        let each = asleep(&account.waiting, thread.map_or(0, Reading::busy));
+        let each = asleep(&account.spent.waiting, thread.map_or(0, Reading::busy));
         let asleep = |kind: For| -> f64 {
             let stages = Stage::ALL.iter().zip(each).filter(|(stage, _)| waits_for(**stage) == Some(kind));
             stages.map(|(_, ns)| ns / 1e9).sum()
@@ -348,9 +350,9 @@ impl Worker {
         let ledger = Ledger {
             worker,
             wall: seconds(end.max(from) - from),
-            on_cpu: seconds(thread.map_or(account.polled, |used| used.cpu)),
+            on_cpu: seconds(thread.map_or(account.spent.polled, |used| used.cpu)),
             run_queue: thread.and_then(|used| used.run_queue).map(seconds),
-            ready: thread.is_none().then(|| seconds(account.ready)),
+            ready: thread.is_none().then(|| seconds(account.spent.ready)),
             records: asleep(For::Records),
             database: asleep(For::Database),
             connecting: asleep(For::Connecting),
@@ -368,7 +370,7 @@ impl Worker {
     /// Moves what was measured since the last time. It holds the worker up for some µs, if at all.
     pub fn drain(&self, into: &mut ByStage) {
         let mut account = self.account();
-        self.add_up_into(into, &mut account); // straight into what others took: the worker's own histograms are cold
+        self.add_up(into, &mut account.spent); // straight into what others took: the worker's own histograms are cold
         into.add(&account.stages);
         account.stages.clear();
     }
@@ -380,8 +382,8 @@ impl Worker {
     }
 }
 
-impl Account {
-    /// What a note says of where the worker's time went.
+impl Spent {
+    /// What a note says of it.
     fn add(&mut self, note: Note, is_thread: bool) {
         match note {
             Note::Asleep(stage, nanos) => self.waiting[stage as usize].asleep += nanos,
