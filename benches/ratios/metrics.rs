@@ -21,25 +21,36 @@ const UNEVEN: f64 = 0.02;
 /// How long they run beside each other, seconds.
 const SECONDS: f64 = 10.0;
 
-/// Runs the pairs and prints the ratios.
+/// Runs the pairs and prints the ratios: off beside on, and as a floor on beside on, which tells what the way of
+/// measuring makes of nothing.
 pub fn compare(ring: &Ring, pairs: usize) -> Result<()> {
     println!("\nmetrics on beside off, clients on {CPUS} CPU each, {SECONDS} s a pair");
-    for scheme in [Scheme::Threads, Scheme::Async] {
-        let all = (0..2 * pairs).map(|pair| both(ring, scheme, pair)).collect::<Result<Vec<_>>>()?;
+    for (scheme, one) in [(Scheme::Threads, OFF), (Scheme::Async, OFF), (Scheme::Threads, ON)] {
+        let all = (0..2 * pairs).map(|pair| both(ring, scheme, one, pair)).collect::<Result<Vec<_>>>()?;
         let is_bound = |run: &Run| run.busy() >= USED * CPUS;
-        let is_even = |off: &Run, on: &Run| (off.busy() / on.busy() - 1.0).abs() <= UNEVEN;
-        let counts = |(off, on): &(Run, Run)| is_bound(off) && is_bound(on) && is_even(off, on);
+        let is_even = |one: &Run, on: &Run| (one.busy() / on.busy() - 1.0).abs() <= UNEVEN;
+        let counts = |(one, on): &(Run, Run)| is_bound(one) && is_bound(on) && is_even(one, on);
         let runs: Vec<_> = all.iter().copied().filter(counts).collect();
-        let [cost, cpu] = [|run: &Run| run.rate, |run: &Run| run.phase_cpu.recip()].map(|figure| ratio(&runs, figure));
+        let [rate, cpu] = [|run: &Run| run.rate, |run: &Run| run.phase_cpu.recip()].map(|figure| ratio(&runs, figure));
+        let wanted = if one == OFF { "upper end 1.02 or less" } else { "1 within" };
+        let word = word(one);
         println!("{scheme}: {} of {} pairs count", runs.len(), all.len());
-        println!("{scheme}: rows/s without metrics {cost} of those with (wanted: upper end 1.02 or less)");
+        println!("{scheme}: rows/s with metrics {word} {rate} of those with metrics on (wanted: {wanted})");
         println!("{scheme}: rows a second of client CPU {cpu}");
     }
     Ok(())
 }
 
-/// One pair: without metrics and with.
-fn both(ring: &Ring, scheme: Scheme, pair: usize) -> Result<(Run, Run)> {
+/// Whether metrics are on.
+const ON: bool = true;
+const OFF: bool = false;
+
+fn word(metrics: bool) -> &'static str {
+    if metrics { "on" } else { "off" }
+}
+
+/// One pair: with metrics as `one` says, and with metrics. Halves of the lines take turns, and who starts first does.
+fn both(ring: &Ring, scheme: Scheme, one: bool, pair: usize) -> Result<(Run, Run)> {
     // A commit a record, so that the database keeps up with both; a row is a measured operation all the same.
     let way = |metrics, client| Way {
         metrics,
@@ -49,15 +60,23 @@ fn both(ring: &Ring, scheme: Scheme, pair: usize) -> Result<(Run, Run)> {
         ..Way::row(scheme, CPUS)
     };
     let half = 1 + pair % 2;
-    let [off, on] = ring.ingest_both([&way(false, half), &way(true, 3 - half)])?;
+    let (this, that) = (way(one, half), way(ON, 3 - half));
+    let (one_run, on) = if pair / 2 % 2 == 0 {
+        let [this, that] = ring.ingest_both([&this, &that])?;
+        (this, that)
+    } else {
+        let [that, this] = ring.ingest_both([&that, &this])?;
+        (this, that)
+    };
     eprintln!(
-        "pair {}: {scheme} off {:.0}, on {:.0} rows/s: {:.3}; CPU used {:.3} and {:.3}",
+        "pair {}: {scheme} {} {:.0}, on {:.0} rows/s: {:.3}; CPU used {:.3} and {:.3}",
         pair + 1,
-        off.rate,
+        word(one),
+        one_run.rate,
         on.rate,
-        off.rate / on.rate,
-        off.busy(),
+        one_run.rate / on.rate,
+        one_run.busy(),
         on.busy()
     );
-    Ok((off, on))
+    Ok((one_run, on))
 }
