@@ -13,6 +13,7 @@ mod durations;
 mod layer;
 mod notes;
 mod polled;
+mod spent;
 mod tcp;
 mod threads;
 mod trace;

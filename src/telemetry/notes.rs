@@ -1,7 +1,8 @@
-//! What a worker notes of its operations until somebody adds it up: a ring that the worker alone writes to, and that whoever
-//! has the lock of the worker's account reads. A note costs the worker a store. Under a lock it cost 0.4 µs, since unlocking waits for what was
-//! stored before, and a histogram 0.3 µs more: both are cold when a row is through.
+//! What a worker notes of its operations until somebody adds it up: a ring that the worker alone writes to, and that
+//! whoever has the lock of the worker's account reads. A note costs the worker a store. Under a lock it cost 0.4 µs, since
+//! unlocking waits for what was stored before, and a histogram 0.3 µs more: both are cold when a row is through.
 
+use super::spent::STAGES;
 use crate::model::Stage;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -13,7 +14,6 @@ const ALL: usize = 1 << 17;
 /// processor is the bound, a thread a quarter of that; of hundreds of workers each does less.
 const EACH: std::ops::RangeInclusive<usize> = 512..=8192;
 
-const STAGES: usize = Stage::ALL.len();
 /// A note is one number: what it is of above, ns below, where there is room for two years.
 const NANOS: u32 = 56;
 

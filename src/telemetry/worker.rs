@@ -11,6 +11,7 @@
 use super::Clock;
 use super::durations::ByStage;
 use super::notes::{Note, Notes};
+use super::spent::{For, STAGES, Spent, waits_for};
 use super::threads::{Meter, Reading};
 use super::trace::Slice;
 use crate::model::Stage;
@@ -18,7 +19,6 @@ use crate::wire::metrics::Ledger;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-const STAGES: usize = Stage::ALL.len();
 /// No stage is under way.
 const NONE: u8 = u8::MAX;
 
@@ -27,23 +27,6 @@ const SAMPLES_FIRST: u32 = 32;
 /// … and around each so-manieth later: 4 µs each time with everything in the caches, twice that without, so 0.04 µs an
 /// operation. A prime, so that it does not keep step with the two SELECTs or the number of items of a line.
 const SAMPLE_EVERY: u32 = 211;
-
-/// What a worker waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum For {
-    Records,
-    Database,
-    Connecting,
-}
-
-fn waits_for(stage: Stage) -> Option<For> {
-    match stage {
-        Stage::Queue => Some(For::Records),
-        Stage::Begin | Stage::Select | Stage::Execute | Stage::Commit => Some(For::Database),
-        Stage::Connect => Some(For::Connecting),
-        Stage::Read | Stage::Encode | Stage::Ready | Stage::Poll => None,
-    }
-}
 
 /// What a worker runs on.
 #[derive(Debug)]
@@ -83,53 +66,6 @@ pub(super) struct Worker {
 struct Begun {
     at: AtomicU64,
     times: AtomicU32,
-}
-
-/// Waiting in one stage, ns.
-#[derive(Debug, Clone, Copy, Default)]
-struct Waiting {
-    /// A thread's operations, and their wall-clock time.
-    operations: u64,
-    wall: u64,
-    /// How many of them were looked at closely, how long the thread was busy (on a processor or waiting for one) in
-    /// these, and how long between each of these and the operation that followed it.
-    looked: u64,
-    busy: u64,
-    between: u64,
-    /// How long a task was asleep.
-    asleep: u64,
-}
-
-impl Waiting {
-    /// Of a thread: an operation is over.
-    fn passed(&mut self, wall: u64) {
-        self.operations += 1;
-        self.wall += wall;
-    }
-
-    /// Busy in all operations and after them, going by those that were looked at.
-    fn estimate(&self) -> (f64, f64) {
-        let all = self.operations as f64 / self.looked.max(1) as f64;
-        (self.busy as f64 * all, self.between as f64 * all)
-    }
-}
-
-/// Asleep in each stage, ns. How long a thread was busy in a phase is known exactly, `busy`; which share of it belongs
-/// to each stage, and which to none, is as it was where that was looked at. (What a stage's operations take together
-/// would be a bad guess: a thread waits for a processor mostly briefly and sometimes for long.)
-fn asleep(waiting: &[Waiting; STAGES], busy: u64) -> [f64; STAGES] {
-    let all: f64 = waiting.iter().map(|one| one.estimate().0 + one.estimate().1).sum();
-    let share = |one: &Waiting| if all > 0.0 { one.estimate().0 / all } else { 0.0 };
-    waiting.map(|one| (one.wall as f64 - share(&one) * busy as f64).max(0.0) + one.asleep as f64)
-}
-
-/// Where a worker's time went, but for what the kernel knows of its thread.
-#[derive(Debug, Default)]
-struct Spent {
-    waiting: [Waiting; STAGES],
-    /// Of a task, ns.
-    polled: u64,
-    ready: u64,
 }
 
 #[derive(Debug, Default)]
@@ -359,7 +295,7 @@ impl Worker {
         self.add_up(stages, spent);
         let seconds = |ns: u64| ns as f64 / 1e9;
         let thread = used.map(|used| used.since(account.base));
-        let each = asleep(&account.spent.waiting, thread.map_or(0, Reading::busy));
+        let each = account.spent.asleep(thread.map_or(0, Reading::busy));
         let asleep = |kind: For| -> f64 {
             let stages = Stage::ALL.iter().zip(each).filter(|(stage, _)| waits_for(**stage) == Some(kind));
             stages.map(|(_, ns)| ns / 1e9).sum()
@@ -404,19 +340,4 @@ fn is_next_looked_at(times: &AtomicU32) -> bool {
     let before = times.load(Relaxed); // the worker alone counts: no need for an atomic addition
     times.store(before.wrapping_add(1), Relaxed);
     before < SAMPLES_FIRST || before.is_multiple_of(SAMPLE_EVERY)
-}
-
-impl Spent {
-    /// What a note says of it.
-    fn add(&mut self, note: Note, is_thread: bool) {
-        match note {
-            Note::Asleep(stage, nanos) => self.waiting[stage as usize].asleep += nanos,
-            Note::Took(Stage::Ready, nanos) => self.ready += nanos,
-            Note::Took(Stage::Poll, nanos) => self.polled += nanos,
-            Note::Took(stage, nanos) if is_thread && waits_for(stage).is_some() => {
-                self.waiting[stage as usize].passed(nanos);
-            }
-            Note::Took(..) => {}
-        }
-    }
 }
