@@ -39,6 +39,12 @@ pub fn between(ends: (f64, f64), one: fn(f64) -> String) -> String {
     format!("{}-{}", one(ends.0), one(ends.1))
 }
 
+/// The range of what was seen: `8,740-9,080`, or `8,740` where nothing else was.
+pub fn range(ends: (f64, f64), one: fn(f64) -> String) -> String {
+    let (low, high) = (one(ends.0), one(ends.1));
+    if low == high { low } else { format!("{low}-{high}") }
+}
+
 /// A multiple: two decimals, more where it is small: `1.01`, `0.079`, `12.1`.
 pub fn multiple(value: f64) -> String {
     if value.abs() < 0.0995 { format!("{value:.3}") } else { number(value) }
@@ -123,6 +129,9 @@ mod tests {
         assert_eq!((percent(0.0231), percent(0.12), percent(12.0)), ("2.3 %".into(), "12 %".into(), "1,200 %".into()));
         assert_eq!(percents((0.0814, 0.14)), "8.1-14 %");
         assert_eq!(between((0.0784, 1.04), multiple), "0.078-1.04");
+        assert_eq!(between((1.31, 1.31), multiple), "1.31-1.31");
+        assert_eq!(range((0.0784, 1.04), multiple), "0.078-1.04");
+        assert_eq!(range((1.312, 1.314), multiple), "1.31");
         assert_eq!(duration(470.0), "7 min 50 s");
         assert_eq!(duration(0.42), "0.42 s");
         assert_eq!(duration(7_500.0), "2 h 05 min");

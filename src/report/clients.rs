@@ -34,9 +34,7 @@ fn line(cell: &CellRuns<'_>, names: &Names) -> Option<Line> {
         false => format!("the fastest {}", units::rate(most)),
     };
     let cpu = each.cpu.map_or_else(String::new, |(least, most)| {
-        let same = units::number(least) == units::number(most);
-        let ends = if same { units::number(least) } else { units::between((least, most), units::number) };
-        format!("; CPU time a row {ends} µs")
+        format!("; CPU time a row {} µs", units::range((least, most), units::number))
     });
     let is_behind = least < BEHIND * mean;
     let detail = format!(

@@ -252,7 +252,7 @@ fn finding(finding: &Finding) -> (String, String) {
     match finding {
         Finding::TooFew { pairs, range } => {
             let seen =
-                range.map_or_else(|| "n/a".into(), |range| format!("range {}", units::between(range, units::multiple)));
+                range.map_or_else(|| "n/a".into(), |range| format!("range {}", units::range(range, units::multiple)));
             (seen, format!("cannot be said: {pairs} blocks have both"))
         }
         Finding::Measured { ratio, smallest, means } => {

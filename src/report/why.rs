@@ -98,7 +98,7 @@ fn noise(analysis: &Analysis<'_>, names: &Names) -> Fact {
                     format!("{}x of itself ({interval})", units::multiple(ratio.ratio))
                 }
                 Finding::TooFew { pairs, range } => {
-                    let range = range.map_or_else(|| "n/a".into(), |range| units::between(range, units::multiple));
+                    let range = range.map_or_else(|| "n/a".into(), |range| units::range(range, units::multiple));
                     let blocks = if pairs == 1 { "block" } else { "blocks" };
                     format!("{range}x of itself, the range of {pairs} {blocks}")
                 }

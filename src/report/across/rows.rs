@@ -78,7 +78,7 @@ pub(super) fn ratio(ratio: &Ratio) -> String {
 fn times(change: &Change) -> String {
     match change {
         Change::Measured { ratio: found, .. } => ratio(found),
-        Change::Incomparable { range: Some(range), .. } => format!("{}?", units::between(*range, units::multiple)),
+        Change::Incomparable { range: Some(range), .. } => format!("{}?", units::range(*range, units::multiple)),
         Change::Incomparable { .. } => NOTHING.into(),
     }
 }
