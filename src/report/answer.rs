@@ -108,11 +108,11 @@ fn lines(comparisons: &[&Comparison<'_>], names: &Names) -> Vec<Line> {
     let (first, rest): (Vec<_>, Vec<_>) =
         comparisons.iter().partition(|one| differ.iter().any(|(shown, _)| std::ptr::eq(*shown, **one)));
     let mut lines: Vec<Line> = first.into_iter().map(|one| line(one, names)).collect();
-    lines.push(summary_of_the_rest(&rest, found - differ.len(), comparisons.len(), names));
+    lines.push(summary_of_the_rest(&rest, found - differ.len(), comparisons.len()));
     lines
 }
 
-fn summary_of_the_rest(rest: &[&Comparison<'_>], more: usize, all: usize, names: &Names) -> Line {
+fn summary_of_the_rest(rest: &[&Comparison<'_>], more: usize, all: usize) -> Line {
     let mut smallest = Vec::new();
     let mut few = 0;
     for comparison in rest {
