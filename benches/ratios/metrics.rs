@@ -61,7 +61,7 @@ fn both(ring: &Ring, scheme: Scheme, one: bool, pair: usize) -> Result<(Run, Run
     };
     let half = 1 + pair % 2;
     let (this, that) = (way(one, half), way(ON, 3 - half));
-    let (one_run, on) = if pair / 2 % 2 == 0 {
+    let (one_run, on) = if (pair / 2).is_multiple_of(2) {
         let [this, that] = ring.ingest_both([&this, &that])?;
         (this, that)
     } else {
