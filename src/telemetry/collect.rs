@@ -1,6 +1,7 @@
 //! What the coordinator gathers: each second, each phase, the run.
 
 use super::durations::{ByStage, Durations};
+use super::spent::ledgers;
 use super::threads::{self, Snapshot};
 use super::worker::Worker;
 use super::{Telemetry, tcp};
@@ -117,11 +118,10 @@ impl Collector {
         let measuring = self.telemetry.0.as_ref()?;
         let departed = std::mem::take(&mut *measuring.departed.lock().unwrap_or_else(PoisonError::into_inner));
         let seconds = self.begun.elapsed().as_secs_f64();
-        let mut workers: Vec<_> = measuring.workers.iter().filter_map(Worker::ledger).collect();
-        workers.sort_by_key(|ledger| ledger.worker);
+        let over: Vec<_> = measuring.workers.iter().filter_map(Worker::over).collect();
         Some(PhaseMetrics {
             stages: self.phase.summaries(),
-            workers,
+            workers: ledgers(&over),
             process: Snapshot::take().since(&self.process, &departed, seconds),
             connections: tcp::connections(port),
             histograms: self.phase.to_wire(),

@@ -70,7 +70,7 @@ impl Telemetry {
     pub fn on(workers: usize, traced: bool) -> Self {
         let slices = if traced { MOST_SLICES / (workers + 1) } else { 0 };
         let all = workers + 1;
-        let all: Arc<[Worker]> = std::iter::repeat_with(|| Worker::one_in(all, slices)).take(all).collect();
+        let all: Arc<[Worker]> = std::iter::repeat_with(|| Worker::new(slices)).take(all).collect();
         let clock = Clock(Instant::now());
         Self(Some(Arc::new(Measuring {
             clock,

@@ -7,12 +7,10 @@ use crate::model::Stage;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
-/// Notes that all workers together have room for: 1 MB …
-const ALL: usize = 1 << 17;
-
-/// … and each of them. They are read once a second, in which each of 15 tasks writes two to ten thousand where the client's
-/// processor is the bound, a thread a quarter of that; of hundreds of workers each does less.
-const EACH: std::ops::RangeInclusive<usize> = 512..=8192;
+/// Notes that a worker has room for: 4 KB, so that those of tens of workers stay in a processor's cache from one turn to the
+/// next. Where the client's processor is the bound, each of 15 tasks writes as many every fourth of a second, a thread every
+/// second.
+const ROOM: usize = 512;
 
 /// A note is one number: what it is of above, ns below, where there is room for two years.
 const NANOS: u32 = 56;
@@ -45,29 +43,30 @@ impl Note {
 /// The ring.
 #[derive(Debug)]
 pub(super) struct Notes {
-    ring: Box<[AtomicU64]>,
+    ring: Box<[AtomicU64; ROOM]>,
     /// How many were written, and how many of these were read.
     written: AtomicUsize,
     read: AtomicUsize,
 }
 
-impl Notes {
-    /// Of one of so many workers.
-    pub fn of_one_in(workers: usize) -> Self {
-        let room = (ALL / workers.max(1)).next_power_of_two().clamp(*EACH.start(), *EACH.end());
-        Self { ring: (0..room).map(|_| AtomicU64::new(0)).collect(), written: 0.into(), read: 0.into() }
+impl Default for Notes {
+    fn default() -> Self {
+        let ring = Box::new(std::array::from_fn(|_| AtomicU64::new(0)));
+        Self { ring, written: 0.into(), read: 0.into() }
     }
+}
 
+impl Notes {
     /// A note's place, by its number.
     fn place(&self, number: usize) -> &AtomicU64 {
-        &self.ring[number & (self.ring.len() - 1)] // the room is a power of two
+        &self.ring[number % ROOM]
     }
 
     /// Writes one. Only the worker may, so one at a time. False, and nothing is written, where there is no room.
     pub fn write(&self, note: Note) -> bool {
         let written = self.written.load(Relaxed);
         // Whoever reads is through with a place before it can be written again.
-        if written - self.read.load(Acquire) >= self.ring.len() {
+        if written - self.read.load(Acquire) >= ROOM {
             return false;
         }
         self.place(written).store(note.packed(), Relaxed);
@@ -106,15 +105,9 @@ mod tests {
     }
 
     #[test]
-    fn few_workers_have_more_room_each_and_many_together_a_megabyte_or_two() {
-        let room = |workers| Notes::of_one_in(workers).ring.len();
-        assert_eq!([1, 16, 61, 351, 501].map(room), [8192, 8192, 4096, 512, 512]);
-    }
-
-    #[test]
     fn a_full_ring_takes_no_more_until_it_is_read() {
-        let notes = Notes::of_one_in(300);
-        let room = notes.ring.len() as u64;
+        let notes = Notes::default();
+        let room = ROOM as u64;
         let note = |nanos| Note::Took(Stage::Execute, nanos);
         assert!((0..room).all(|nanos| notes.write(note(nanos))));
         assert!(!notes.write(note(0)));
@@ -129,7 +122,7 @@ mod tests {
     #[test]
     fn every_note_is_read_once_and_in_order_while_others_are_written() {
         const WRITTEN: u64 = 200_000;
-        let notes = Notes::of_one_in(300);
+        let notes = Notes::default();
         let mut expected = 0;
         std::thread::scope(|scope| {
             scope.spawn(|| {

@@ -2,7 +2,6 @@
 
 use super::Stages;
 use crate::model::Stage;
-use futures_util::task::AtomicWaker;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,17 +13,18 @@ pub async fn polled<F: Future>(stages: &Arc<Stages>, future: F) -> F::Output {
     if stages.of.is_none() {
         return future.await;
     }
-    let wakes = Arc::new(Wakes { stages: Arc::clone(stages), woken: AtomicBool::new(false), task: AtomicWaker::new() });
-    let waker = Waker::from(Arc::clone(&wakes));
+    let mut seen: Option<(Arc<Wakes>, Waker)> = None;
     let mut future = pin!(future);
     poll_fn(|task| {
-        wakes.task.register(task.waker());
+        // A runtime wakes a task by one waker as long as it lives: another one is made should it come with another.
+        let fresh = seen.take().filter(|(wakes, _)| wakes.task.will_wake(task.waker()));
+        let (wakes, waker) = seen.insert(fresh.unwrap_or_else(|| Wakes::of(stages, task.waker())));
         if wakes.woken.swap(false, Ordering::AcqRel) {
             stages.end(Stage::Ready); // which begins the poll
         } else {
             stages.begin(Stage::Poll);
         }
-        let output = future.as_mut().poll(&mut Context::from_waker(&waker));
+        let output = future.as_mut().poll(&mut Context::from_waker(waker));
         stages.end(Stage::Poll);
         output
     })
@@ -35,7 +35,15 @@ pub async fn polled<F: Future>(stages: &Arc<Stages>, future: F) -> F::Output {
 struct Wakes {
     stages: Arc<Stages>,
     woken: AtomicBool,
-    task: AtomicWaker,
+    task: Waker,
+}
+
+impl Wakes {
+    fn of(stages: &Arc<Stages>, task: &Waker) -> (Arc<Self>, Waker) {
+        let wakes = Arc::new(Self { stages: Arc::clone(stages), woken: AtomicBool::new(false), task: task.clone() });
+        let waker = Waker::from(Arc::clone(&wakes));
+        (wakes, waker)
+    }
 }
 
 impl Wake for Wakes {
@@ -49,6 +57,6 @@ impl Wake for Wakes {
             self.stages.begin(Stage::Ready);
             self.woken.store(true, Ordering::Release);
         }
-        self.task.wake();
+        self.task.wake_by_ref();
     }
 }

@@ -1,7 +1,9 @@
 //! Where a worker's time went, added up from its notes and from what was looked at closely.
 
 use super::notes::Note;
+use super::threads::Reading;
 use crate::model::Stage;
+use crate::wire::metrics::Ledger;
 
 pub(super) const STAGES: usize = Stage::ALL.len();
 
@@ -44,12 +46,6 @@ impl Waiting {
         self.operations += 1;
         self.wall += wall;
     }
-
-    /// Busy in all operations and after them, going by those that were looked at.
-    fn estimate(&self) -> (f64, f64) {
-        let all = self.operations as f64 / self.looked.max(1) as f64;
-        (self.busy as f64 * all, self.between as f64 * all)
-    }
 }
 
 /// Where a worker's time went, but for what the kernel knows of its thread.
@@ -58,7 +54,7 @@ pub(super) struct Spent {
     pub waiting: [Waiting; STAGES],
     /// Of a task, ns.
     pub polled: u64,
-    pub ready: u64,
+    ready: u64,
 }
 
 impl Spent {
@@ -78,9 +74,74 @@ impl Spent {
     /// Asleep in each stage, ns. How long a thread was busy in a phase is known exactly, `busy`; which share of it belongs
     /// to each stage, and which to none, is as it was where that was looked at. (What a stage's operations take together
     /// would be a bad guess: a thread waits for a processor mostly briefly and sometimes for long.)
-    pub fn asleep(&self, busy: u64) -> [f64; STAGES] {
-        let all: f64 = self.waiting.iter().map(|one| one.estimate().0 + one.estimate().1).sum();
-        let share = |one: &Waiting| if all > 0.0 { one.estimate().0 / all } else { 0.0 };
-        self.waiting.map(|one| (one.wall as f64 - share(&one) * busy as f64).max(0.0) + one.asleep as f64)
+    fn asleep(&self, busy: u64, looked_at: &[Busy; STAGES]) -> [f64; STAGES] {
+        let all = self.waiting.iter().zip(looked_at);
+        let all: f64 = all.map(|(one, each)| one.operations as f64 * (each.within + each.after)).sum();
+        let share = if all > 0.0 { busy as f64 / all } else { 0.0 };
+        std::array::from_fn(|stage| {
+            let one = &self.waiting[stage];
+            let busy = one.operations as f64 * looked_at[stage].within * share;
+            (one.wall as f64 - busy).max(0.0) + one.asleep as f64
+        })
     }
+}
+
+/// How long a thread was busy in an operation of a stage, and from there to the next operation, ns.
+#[derive(Debug, Clone, Copy)]
+struct Busy {
+    within: f64,
+    after: f64,
+}
+
+/// The means of what was looked at: of all workers together, since they do the same, and a worker that does little was
+/// looked at a few times only.
+fn looked_at(all: &[Over]) -> [Busy; STAGES] {
+    std::array::from_fn(|stage| {
+        let sum = |of: fn(&Waiting) -> u64| all.iter().map(|over| of(&over.spent.waiting[stage])).sum::<u64>() as f64;
+        let looked = sum(|one| one.looked).max(1.0);
+        Busy { within: sum(|one| one.busy) / looked, after: sum(|one| one.between) / looked }
+    })
+}
+
+/// A worker's phase that is over.
+#[derive(Debug)]
+pub(super) struct Over {
+    /// The worker's number.
+    pub worker: usize,
+    /// From the phase's start to where the worker was through with it, ns.
+    pub wall: u64,
+    pub spent: Spent,
+    /// What the worker's thread used, if it has one of its own.
+    pub thread: Option<Reading>,
+}
+
+impl Over {
+    fn ledger(&self, looked_at: &[Busy; STAGES]) -> Ledger {
+        let seconds = |ns: u64| ns as f64 / 1e9;
+        let each = self.spent.asleep(self.thread.map_or(0, Reading::busy), looked_at);
+        let asleep = |kind: For| -> f64 {
+            let stages = Stage::ALL.iter().zip(each).filter(|(stage, _)| waits_for(**stage) == Some(kind));
+            stages.map(|(_, ns)| ns / 1e9).sum()
+        };
+        let ledger = Ledger {
+            worker: self.worker,
+            wall: seconds(self.wall),
+            on_cpu: seconds(self.thread.map_or(self.spent.polled, |used| used.cpu)),
+            run_queue: self.thread.and_then(|used| used.run_queue).map(seconds),
+            ready: self.thread.is_none().then(|| seconds(self.spent.ready)),
+            records: asleep(For::Records),
+            database: asleep(For::Database),
+            connecting: asleep(For::Connecting),
+            unexplained: 0.0,
+        };
+        ledger.balance()
+    }
+}
+
+/// The ledgers of a phase, by the workers' numbers.
+pub(super) fn ledgers(all: &[Over]) -> Vec<Ledger> {
+    let looked_at = looked_at(all);
+    let mut ledgers: Vec<Ledger> = all.iter().map(|over| over.ledger(&looked_at)).collect();
+    ledgers.sort_by_key(|ledger| ledger.worker);
+    ledgers
 }

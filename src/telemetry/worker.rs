@@ -11,11 +11,10 @@
 use super::Clock;
 use super::durations::ByStage;
 use super::notes::{Note, Notes};
-use super::spent::{For, STAGES, Spent, waits_for};
+use super::spent::{Over, STAGES, Spent, waits_for};
 use super::threads::{Meter, Reading};
 use super::trace::Slice;
 use crate::model::Stage;
-use crate::wire::metrics::Ledger;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -23,10 +22,12 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 const NONE: u8 = u8::MAX;
 
 /// A thread's processor time and run-queue time are read around so many first operations of each stage …
-const SAMPLES_FIRST: u32 = 32;
+const SAMPLES_FIRST: u32 = 8;
 /// … and around each so-manieth later: 4 µs each time with everything in the caches, twice that without, so 0.04 µs an
-/// operation. A prime, so that it does not keep step with the two SELECTs or the number of items of a line.
+/// operation. A prime, so that it does not keep step with the two SELECTs or the number of items of a line …
 const SAMPLE_EVERY: u32 = 211;
+/// … and around each that follows one with so much processor time, ns: there it costs less than 1 %.
+const LONG: u64 = 1_000_000;
 
 /// What a worker runs on.
 #[derive(Debug)]
@@ -66,6 +67,22 @@ pub(super) struct Worker {
 struct Begun {
     at: AtomicU64,
     times: AtomicU32,
+    /// The last operation that was looked at was long.
+    is_long: AtomicBool,
+}
+
+impl Begun {
+    /// Counts a beginning, and says whether the operation is to be looked at.
+    fn is_looked_at(&self) -> bool {
+        let before = self.times.load(Relaxed); // the worker alone counts: no need for an atomic addition
+        self.times.store(before.wrapping_add(1), Relaxed);
+        before < SAMPLES_FIRST || before.is_multiple_of(SAMPLE_EVERY) || self.is_long.load(Relaxed)
+    }
+
+    fn forget(&self) {
+        self.times.store(0, Relaxed);
+        self.is_long.store(false, Relaxed);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -79,13 +96,13 @@ struct Account {
     after: Option<(Stage, Reading)>,
     /// What the thread had used when the phase began.
     base: Reading,
-    ledger: Option<Ledger>,
+    over: Option<Over>,
     slices: Vec<Slice>,
 }
 
 impl Worker {
-    /// One of so many; `slices` is how many operations are kept for the trace.
-    pub fn one_in(workers: usize, slices: usize) -> Self {
+    /// `slices` is how many operations are kept for the trace.
+    pub fn new(slices: usize) -> Self {
         Self {
             from: AtomicU64::new(0),
             waiting: AtomicU8::new(NONE),
@@ -94,7 +111,7 @@ impl Worker {
             is_traced: AtomicBool::new(slices > 0),
             runs_on: OnceLock::new(),
             poll_ended: AtomicU64::new(0),
-            notes: Notes::of_one_in(workers),
+            notes: Notes::default(),
             begun: Default::default(),
             account: Mutex::new(Account { slices: Vec::with_capacity(slices), ..Account::default() }),
         }
@@ -126,15 +143,15 @@ impl Worker {
 
     /// A stage begins.
     pub fn begin(&self, stage: Stage, clock: Clock) {
-        let Begun { at: begun, times } = &self.begun[stage as usize];
+        let begun = &self.begun[stage as usize];
         if waits_for(stage).is_none() {
-            return begun.store(clock.now(), Relaxed);
+            return begun.at.store(clock.now(), Relaxed);
         }
         self.waiting.store(stage as u8, Relaxed);
-        let Some(meter) = self.meter() else { return begun.store(clock.now(), Relaxed) };
-        let (looked_at, between) = (is_next_looked_at(times), self.between.load(Relaxed));
+        let Some(meter) = self.meter() else { return begun.at.store(clock.now(), Relaxed) };
+        let (looked_at, between) = (begun.is_looked_at(), self.between.load(Relaxed));
         if !looked_at && !between {
-            return begun.store(clock.now(), Relaxed);
+            return begun.at.store(clock.now(), Relaxed);
         }
         self.look_at_begin(meter, begun, clock, looked_at);
     }
@@ -143,9 +160,9 @@ impl Worker {
     /// look at the end.
     #[cold]
     #[inline(never)]
-    fn look_at_begin(&self, meter: &Meter, begun: &AtomicU64, clock: Clock, looked_at: bool) {
+    fn look_at_begin(&self, meter: &Meter, begun: &Begun, clock: Clock, looked_at: bool) {
         let run_queue = meter.run_queue();
-        begun.store(clock.now(), Relaxed);
+        begun.at.store(clock.now(), Relaxed);
         let here = Reading { cpu: meter.cpu(), run_queue };
         let mut account = self.account();
         if let Some((before, then)) = account.after.take() {
@@ -194,10 +211,11 @@ impl Worker {
     fn look_at_end(&self, meter: &Meter, stage: Stage, cpu: u64) {
         let here = Reading { cpu, run_queue: meter.run_queue() };
         let mut account = self.account();
-        let busy = here.since(account.look).busy();
+        let used = here.since(account.look);
         let waiting = &mut account.spent.waiting[stage as usize];
         waiting.looked += 1;
-        waiting.busy += busy;
+        waiting.busy += used.busy();
+        self.begun[stage as usize].is_long.store(used.cpu > LONG, Relaxed);
         account.after = Some((stage, here));
         self.between.store(true, Relaxed);
     }
@@ -257,13 +275,13 @@ impl Worker {
     /// A phase begins: everything before is forgotten. Said by the coordinator while the worker waits for records.
     pub fn open(&self, now: u64) {
         self.from.store(now, Relaxed);
-        self.begun.iter().for_each(|stage| stage.times.store(0, Relaxed));
+        self.begun.iter().for_each(Begun::forget);
         self.is_looked_at.store(false, Relaxed);
         let mut account = self.account();
         self.notes.read(drop);
         account.stages.clear();
         account.spent = Spent::default();
-        (account.after, account.ledger) = (None, None);
+        (account.after, account.over) = (None, None);
     }
 
     /// The worker's own phase begins only now. Said by a child's worker thread when its first record has come.
@@ -272,7 +290,8 @@ impl Worker {
         self.settle();
     }
 
-    /// The worker found the phase's queue closed: its ledger is made up. `waited` says whether waiting for that counts.
+    /// The worker found the phase's queue closed: where its time went is kept. `waited` says whether
+    /// waiting for that counts.
     pub fn close(&self, worker: usize, clock: Clock, waited: bool) {
         let waiting_for_records = self.waiting.load(Relaxed) == Stage::Queue as u8;
         let mut end = clock.now();
@@ -293,31 +312,15 @@ impl Worker {
         }
         let Account { stages, spent, .. } = &mut *account;
         self.add_up(stages, spent);
-        let seconds = |ns: u64| ns as f64 / 1e9;
+        let spent = std::mem::take(spent);
         let thread = used.map(|used| used.since(account.base));
-        let each = account.spent.asleep(thread.map_or(0, Reading::busy));
-        let asleep = |kind: For| -> f64 {
-            let stages = Stage::ALL.iter().zip(each).filter(|(stage, _)| waits_for(**stage) == Some(kind));
-            stages.map(|(_, ns)| ns / 1e9).sum()
-        };
-        let ledger = Ledger {
-            worker,
-            wall: seconds(end.max(from) - from),
-            on_cpu: seconds(thread.map_or(account.spent.polled, |used| used.cpu)),
-            run_queue: thread.and_then(|used| used.run_queue).map(seconds),
-            ready: thread.is_none().then(|| seconds(account.spent.ready)),
-            records: asleep(For::Records),
-            database: asleep(For::Database),
-            connecting: asleep(For::Connecting),
-            unexplained: 0.0,
-        };
-        account.ledger = Some(ledger.balance());
+        account.over = Some(Over { worker, wall: end.max(from) - from, spent, thread });
         account.base = used.unwrap_or_default();
     }
 
-    /// The ledger of the phase that is over.
-    pub fn ledger(&self) -> Option<Ledger> {
-        self.account().ledger.take()
+    /// The phase that is over.
+    pub fn over(&self) -> Option<Over> {
+        self.account().over.take()
     }
 
     /// Moves what was measured since the last time. It holds the worker up for some µs, if at all.
@@ -333,11 +336,4 @@ impl Worker {
         self.is_traced.store(false, Relaxed);
         std::mem::take(&mut self.account().slices)
     }
-}
-
-/// Counts a beginning, and says whether the operation is to be looked at.
-fn is_next_looked_at(times: &AtomicU32) -> bool {
-    let before = times.load(Relaxed); // the worker alone counts: no need for an atomic addition
-    times.store(before.wrapping_add(1), Relaxed);
-    before < SAMPLES_FIRST || before.is_multiple_of(SAMPLE_EVERY)
 }
