@@ -26,8 +26,8 @@ const SAMPLES_FIRST: u32 = 8;
 /// … and around each so-manieth later: 4 µs each time with everything in the caches, twice that without, so 0.04 µs an
 /// operation. A prime, so that it does not keep step with the two SELECTs or the number of items of a line …
 const SAMPLE_EVERY: u32 = 211;
-/// … and around each that follows one with so much processor time, ns: there it costs less than 1 %.
-const LONG: u64 = 1_000_000;
+/// … and around each that follows one with so much processor time, ns: there it costs 1 %.
+const LONG: u64 = 500_000;
 
 /// What a worker runs on.
 #[derive(Debug)]
