@@ -42,7 +42,7 @@ impl Subscriber for Numbers {
         let mut worker = WorkerField(0);
         span.record(&mut worker);
         let stage = Stage::from_str(span.metadata().name()).expect("a stage's span has the stage's name");
-        Id::from_u64(worker.0 * Stage::ALL.len() as u64 + stage as u64 + 1)
+        id(worker.0 as usize, stage)
     }
 
     fn record(&self, _: &Id, _: &Record<'_>) {}
@@ -61,6 +61,12 @@ impl Visit for WorkerField {
     }
 
     fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
+}
+
+/// The number of a worker's span of a stage. Who begins and ends spans reckons it, too: ten spans of forty bytes lay on
+/// seven cache lines, of which a task's row fetched four.
+pub(super) fn id(worker: usize, stage: Stage) -> Id {
+    Id::from_u64((worker * Stage::ALL.len() + stage as usize) as u64 + 1)
 }
 
 /// Turns begin and end of spans into the workers' accounts.

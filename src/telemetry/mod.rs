@@ -104,13 +104,13 @@ impl Telemetry {
 
     fn stages(&self, number: usize, runs_on: impl FnOnce() -> RunsOn) -> Arc<Stages> {
         let Some(measuring) = &self.0 else {
-            return Arc::new(Stages { spans: std::array::from_fn(|_| Span::none()), of: None });
+            return Arc::new(Stages { of: None, _spans: Vec::new() });
         };
         measuring.workers[number].runs_on(runs_on());
         let spans = tracing::dispatcher::with_default(&measuring.dispatch, || {
-            std::array::from_fn(|index| layer::span(Stage::ALL[index], number))
+            Stage::ALL.iter().map(|stage| layer::span(*stage, number)).collect()
         });
-        Arc::new(Stages { spans, of: Some((Arc::clone(measuring), number)) })
+        Arc::new(Stages { of: Some((Arc::clone(measuring), number)), _spans: spans })
     }
 
     /// Takes what a child of `processes` told of its last second.
@@ -139,20 +139,25 @@ impl Telemetry {
 /// A worker's stages: begun and ended by the worker alone, in turn.
 #[derive(Debug)]
 pub struct Stages {
-    spans: [Span; Stage::ALL.len()],
     /// Whose they are; absent where nothing is measured.
     of: Option<(Arc<Measuring>, usize)>,
+    /// What is begun and ended; by their numbers, see [`layer::id`].
+    _spans: Vec<Span>,
 }
 
 impl Stages {
     /// An operation of this stage begins.
     pub fn begin(&self, stage: Stage) {
-        self.spans[stage as usize].with_subscriber(|(id, dispatch)| dispatch.enter(id));
+        if let Some((measuring, worker)) = &self.of {
+            measuring.dispatch.enter(&layer::id(*worker, stage));
+        }
     }
 
     /// It ends.
     pub fn end(&self, stage: Stage) {
-        self.spans[stage as usize].with_subscriber(|(id, dispatch)| dispatch.exit(id));
+        if let Some((measuring, worker)) = &self.of {
+            measuring.dispatch.exit(&layer::id(*worker, stage));
+        }
     }
 
     /// Measures something that is waited for.
