@@ -34,7 +34,7 @@ fn grouped(digits: &str) -> String {
     text
 }
 
-/// Two ends of an interval or a range: `8,740-9,080`.
+/// Two ends of an interval: `8,740-9,080`.
 pub fn between(ends: (f64, f64), one: fn(f64) -> String) -> String {
     format!("{}-{}", one(ends.0), one(ends.1))
 }

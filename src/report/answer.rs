@@ -7,7 +7,7 @@ use crate::analysis::{Analysis, Comparison, Finding, LEAST_PAIRS, Means};
 use crate::model::{Factor, Scheme, units};
 use serde::Serialize;
 
-/// As many comparisons are told one by one; of more, those that differ.
+/// As many comparisons are told one by one; of more, those that differ, or where nothing can be said, pairs of sides.
 const ONE_BY_ONE: usize = 6;
 
 /// A question and what the series says to it.
@@ -85,13 +85,16 @@ fn schemes(analysis: &Analysis<'_>, names: &Names) -> Answer {
     Answer { question: question.into(), lines }
 }
 
-/// One by one, or those that differ and how many don't.
+/// One by one, or those that differ and how many don't; where nothing can be said, what was seen.
 fn lines(comparisons: &[&Comparison<'_>], names: &Names) -> Vec<Line> {
     if comparisons.len() <= ONE_BY_ONE {
         return comparisons.iter().map(|comparison| line(comparison, names)).collect();
     }
     if comparisons.iter().all(|one| matches!(one.finding, Finding::TooFew { .. })) {
-        return by_level(comparisons, names);
+        let told = by_level(comparisons, names);
+        if told.len() <= ONE_BY_ONE {
+            return told;
+        }
     }
     let mut differ: Vec<(&Comparison<'_>, f64)> = comparisons
         .iter()
@@ -134,13 +137,17 @@ fn summary_of_the_rest(rest: &[&Comparison<'_>], more: usize, all: usize) -> Lin
     if more > 0 {
         parts.push(format!("a smaller difference in {more}: see the table of comparisons"));
     }
-    if few > 0 {
+    let mut at = "elsewhere".to_owned();
+    if few == all {
+        (at, lead) = (format!("{all} settings"), "This cannot be said".into());
+        parts.push(format!("fewer than {LEAST_PAIRS} blocks have both"));
+    } else if few > 0 {
         parts.push(format!("cannot be said in {few}: fewer than {LEAST_PAIRS} blocks have both"));
     }
-    Line { at: "elsewhere".into(), lead, detail: parts.join("; "), strong: false }
+    Line { at, lead, detail: parts.join("; "), strong: false }
 }
 
-/// Why nothing can be said of any of these, and what was seen in those that are of these two sides.
+/// Why nothing can be said of any of these, and what was seen in them.
 fn too_few(base: &str, other: &str, of: &[&Comparison<'_>]) -> String {
     let seen = of.iter().filter_map(|one| match one.finding {
         Finding::TooFew { range, .. } => range,
@@ -272,14 +279,14 @@ fn level(base: &str, other: &str, of: &[&Comparison<'_>], names: &Names) -> Line
     );
     let strong =
         of.iter().any(|one| matches!(one.finding, Finding::Measured { means: Means::Faster | Means::Slower, .. }));
-    let lead = format!("{}x with {other} instead of {base}", units::between((least.0, most.0), units::multiple));
+    let lead = format!("{}x with {other} instead of {base}", units::range((least.0, most.0), units::multiple));
     Line { at, lead, detail, strong }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::model::Part;
     use crate::model::cell::Cell;
+    use crate::model::{Part, Scheme};
     use crate::report::Screen;
     use crate::report::testing::{played, report};
 
@@ -301,5 +308,9 @@ mod tests {
         assert!(two.contains("x of threads."), "{two}");
         let three = words(&[of("threads", 1.0), of("async", 1.3), of("serial", 0.5)].concat());
         assert!(three.contains(&told("async")) && three.contains(&told("serial")), "{three}");
+        let cells = Scheme::ALL.iter().filter_map(|scheme| format!("{scheme} row auto pool 15").parse().ok());
+        let many: Vec<_> = cells.map(|cell: Cell| (cell, Part::Cell, 1_000.0)).collect();
+        let many_of = format!("{} settings This cannot be said: fewer than 6 blocks have both.", many.len() - 1);
+        assert!(many.len() > 7 && words(&many).contains(&many_of), "{many_of}: {}", words(&many));
     }
 }

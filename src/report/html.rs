@@ -332,7 +332,7 @@ fn told(rate: &Summary) -> String {
     let spread = match (rate.interval, rate.runs) {
         (_, 1) => "one run".into(),
         (Some(_), runs) => format!("95 % interval {}, {runs} runs", units::between(rate.spread(), units::rate)),
-        (None, runs) => format!("range {} of {runs} runs", units::between(rate.spread(), units::rate)),
+        (None, runs) => format!("range {} of {runs} runs", units::range(rate.spread(), units::rate)),
     };
     format!(
         "{} rows/s ({spread}; mean {}, most {})",

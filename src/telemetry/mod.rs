@@ -141,7 +141,7 @@ impl Telemetry {
 pub struct Stages {
     /// Whose they are; absent where nothing is measured.
     of: Option<(Arc<Measuring>, usize)>,
-    /// What is begun and ended; by their numbers, see [`layer::id`].
+    /// What is begun and ended; that goes by their numbers, see [`layer::id`].
     _spans: Vec<Span>,
 }
 

@@ -8,8 +8,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 /// Notes that a worker has room for: 4 KB, so that those of tens of workers stay in a processor's cache from one turn to the
-/// next. Where the client's processor is the bound, each of 15 tasks writes as many every fourth of a second, a thread every
-/// second.
+/// next. Where the client's processor is the bound, each of 15 tasks writes as many several times a second, a thread once.
 const ROOM: usize = 512;
 
 /// A note is one number: what it is of above, ns below, where there is room for two years.

@@ -16,9 +16,14 @@ pub async fn polled<F: Future>(stages: &Arc<Stages>, future: F) -> F::Output {
     let mut seen: Option<(Arc<Wakes>, Waker)> = None;
     let mut future = pin!(future);
     poll_fn(|task| {
-        // A runtime wakes a task by one waker as long as it lives: another one is made should it come with another.
-        let fresh = seen.take().filter(|(wakes, _)| wakes.task.will_wake(task.waker()));
-        let (wakes, waker) = seen.insert(fresh.unwrap_or_else(|| Wakes::of(stages, task.waker())));
+        // A runtime wakes a task by one waker as long as it lives. Should it come with another, another is made here.
+        let (wakes, waker) = match &mut seen {
+            Some(same) if same.0.task.will_wake(task.waker()) => same,
+            other => {
+                let woken = other.as_ref().is_some_and(|(before, _)| before.woken.load(Ordering::Acquire));
+                other.insert(Wakes::of(stages, task.waker(), woken))
+            }
+        };
         if wakes.woken.swap(false, Ordering::AcqRel) {
             stages.end(Stage::Ready); // which begins the poll
         } else {
@@ -39,8 +44,8 @@ struct Wakes {
 }
 
 impl Wakes {
-    fn of(stages: &Arc<Stages>, task: &Waker) -> (Arc<Self>, Waker) {
-        let wakes = Arc::new(Self { stages: Arc::clone(stages), woken: AtomicBool::new(false), task: task.clone() });
+    fn of(stages: &Arc<Stages>, task: &Waker, woken: bool) -> (Arc<Self>, Waker) {
+        let wakes = Arc::new(Self { stages: Arc::clone(stages), woken: woken.into(), task: task.clone() });
         let waker = Waker::from(Arc::clone(&wakes));
         (wakes, waker)
     }

@@ -31,10 +31,11 @@ pub(super) struct Waiting {
     /// A thread's operations, and their wall-clock time.
     operations: u64,
     wall: u64,
-    /// How many of them were looked at closely, how long the thread was busy (on a processor or waiting for one) in
-    /// these, and how long between each of these and the operation that followed it.
-    pub looked: u64,
-    pub busy: u64,
+    /// By those that were looked at closely, each of which stands for itself and those since the one before: how many
+    /// that is, how long the thread was busy (on a processor or waiting for one) in them, and how long between each of
+    /// them and the operation that followed it.
+    looked: u64,
+    busy: u64,
     pub between: u64,
     /// How long a task was asleep.
     asleep: u64,
@@ -45,6 +46,12 @@ impl Waiting {
     pub fn passed(&mut self, wall: u64) {
         self.operations += 1;
         self.wall += wall;
+    }
+
+    /// One that stands for so many was looked at, and the thread was busy in it for so many ns.
+    pub fn looked_at(&mut self, stands_for: u64, busy: u64) {
+        self.looked += stands_for;
+        self.busy += stands_for * busy;
     }
 }
 
@@ -75,12 +82,14 @@ impl Spent {
     /// to each stage, and which to none, is as it was where that was looked at. (What a stage's operations take together
     /// would be a bad guess: a thread waits for a processor mostly briefly and sometimes for long.)
     fn asleep(&self, busy: u64, looked_at: &[Busy; STAGES]) -> [f64; STAGES] {
-        let all = self.waiting.iter().zip(looked_at);
-        let all: f64 = all.map(|(one, each)| one.operations as f64 * (each.within + each.after)).sum();
+        let each = || self.waiting.iter().zip(looked_at);
+        // Nobody is busy in an operation for longer than it took.
+        let within = |one: &Waiting, each: &Busy| (one.operations as f64 * each.within).min(one.wall as f64);
+        let all: f64 = each().map(|(one, each)| within(one, each) + one.operations as f64 * each.after).sum();
         let share = if all > 0.0 { busy as f64 / all } else { 0.0 };
         std::array::from_fn(|stage| {
             let one = &self.waiting[stage];
-            let busy = one.operations as f64 * looked_at[stage].within * share;
+            let busy = within(one, &looked_at[stage]) * share;
             (one.wall as f64 - busy).max(0.0) + one.asleep as f64
         })
     }
@@ -144,4 +153,54 @@ pub(super) fn ledgers(all: &[Over]) -> Vec<Ledger> {
     let mut ledgers: Vec<Ledger> = all.iter().map(|over| over.ledger(&looked_at)).collect();
     ledgers.sort_by_key(|ledger| ledger.worker);
     ledgers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A worker of 200 operations of 1 ms, busy for 10 ms: 6 in `execute`, 2 after it, 2 in `queue`.
+    fn over(worker: usize, is_looked_at: bool) -> Over {
+        let mut spent = Spent::default();
+        for (stage, busy, between) in [(Stage::Execute, 60_000, 20_000), (Stage::Queue, 20_000, 0)] {
+            let one = &mut spent.waiting[stage as usize];
+            (0..100).for_each(|_| one.passed(1_000_000));
+            if is_looked_at {
+                one.looked_at(10, busy);
+                one.between += 10 * between;
+            }
+        }
+        let thread = Some(Reading { cpu: 9_000_000, run_queue: Some(1_000_000) });
+        Over { worker, wall: 202_000_000, spent, thread }
+    }
+
+    #[test]
+    fn what_was_looked_at_goes_for_a_worker_that_was_not() {
+        let found = ledgers(&[over(1, false), over(0, true)]);
+        assert_eq!([found[0].worker, found[1].worker], [0, 1]);
+        for one in found {
+            assert!((one.database - 0.094).abs() < 1e-9 && (one.records - 0.098).abs() < 1e-9, "{one:?}");
+            assert!(one.unexplained.abs() < 1e-9, "{one:?}");
+        }
+    }
+
+    #[test]
+    fn a_look_weighs_as_much_as_what_it_stands_for() {
+        let mut long = over(0, false);
+        long.spent.waiting[Stage::Execute as usize].looked_at(1, 900_000);
+        long.spent.waiting[Stage::Execute as usize].looked_at(99, 100_000);
+        let busy = looked_at(&[long])[Stage::Execute as usize].within;
+        assert!((busy - 108_000.0).abs() < 1e-6, "{busy}");
+    }
+
+    #[test]
+    fn nobody_is_busy_in_an_operation_longer_than_it_took() {
+        // Its waits were of 5 µs, of which the other worker says that it was busy for 20.
+        let mut short = over(0, false);
+        short.spent.waiting[Stage::Queue as usize].wall = 100 * 5_000;
+        short.wall = 102_500_000;
+        let one = ledgers(&[over(1, true), short])[0];
+        // Not 1.5 ms more than it lasted.
+        assert!(one.records < 1e-9 && one.unexplained.abs() < 0.5e-3, "{one:?}");
+    }
 }

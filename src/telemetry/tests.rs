@@ -270,6 +270,66 @@ fn children_add_up_to_one_phase_on_their_parents_clock() {
 }
 
 #[test]
+fn a_worker_that_is_told_once_more_that_the_phase_is_over_keeps_its_ledger() {
+    let telemetry = Telemetry::on(1, false);
+    let stages = telemetry.thread(0);
+    let (metrics, _) = phase(&telemetry, || {
+        stages.begin(Stage::Execute);
+        std::thread::sleep(4 * PAUSE);
+        stages.end(Stage::Execute);
+        stages.phase_ends(false);
+        std::thread::sleep(4 * PAUSE);
+        stages.phase_ends(false);
+    });
+    let ledger = ledger(&metrics);
+    assert!(ledger.database > 0.015 && ledger.unexplained < 0.005, "{ledger:?}");
+}
+
+#[test]
+fn a_spans_number_is_the_one_it_is_begun_by() {
+    let stages = Telemetry::on(3, false).task(2);
+    let numbers: Vec<_> = stages._spans.iter().map(Span::id).collect();
+    assert_eq!(numbers, Stage::ALL.iter().map(|stage| Some(layer::id(2, *stage))).collect::<Vec<_>>());
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Counts(std::sync::atomic::AtomicUsize);
+
+impl std::task::Wake for Counts {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_task_that_is_polled_with_another_waker_is_woken_by_that_and_its_delay_counts() {
+    use std::task::{Context, Poll, Waker};
+    let telemetry = Telemetry::on(1, false);
+    let stages = telemetry.task(0);
+    let (metrics, _) = phase(&telemetry, || {
+        let last = Arc::new(Mutex::new(Waker::noop().clone()));
+        let kept = Arc::clone(&last);
+        let mut task = Box::pin(polled(&stages, async {
+            stages.begin(Stage::Execute);
+            std::future::poll_fn(|inner| {
+                *kept.lock().unwrap() = inner.waker().clone();
+                Poll::<()>::Pending
+            })
+            .await;
+        }));
+        let counts = [Arc::new(Counts::default()), Arc::new(Counts::default())];
+        for one in &counts {
+            assert!(task.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(one)))).is_pending());
+            let waker = last.lock().unwrap().clone();
+            waker.wake();
+        }
+        assert_eq!(counts.map(|one| one.0.load(std::sync::atomic::Ordering::Relaxed)), [1, 1]);
+    });
+    assert_eq!((stage(&metrics, Stage::Poll).count, stage(&metrics, Stage::Ready).count), (2, 1));
+}
+
+#[test]
 fn a_run_without_metrics_measures_nothing() {
     let telemetry = Telemetry::off();
     let stages = telemetry.thread(3);

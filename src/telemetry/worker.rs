@@ -21,12 +21,11 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 /// No stage is under way.
 const NONE: u8 = u8::MAX;
 
-/// A thread's processor time and run-queue time are read around so many first operations of each stage …
-const SAMPLES_FIRST: u32 = 8;
-/// … and around each so-manieth later: 4 µs each time with everything in the caches, twice that without, so 0.04 µs an
-/// operation. A prime, so that it does not keep step with the two SELECTs or the number of items of a line …
-const SAMPLE_EVERY: u32 = 211;
-/// … and around each that follows one with so much processor time, ns: there it costs 1 %.
+/// A thread's processor time and run-queue time are read around the first operations of each stage, then around ever fewer,
+/// down to each so-manieth: 4 µs each time with everything in the caches, twice that without, so 0.04 µs an operation. A
+/// prime, so that it does not keep step with the two SELECTs or the number of items of a line.
+const LOOK_EVERY: u32 = 211;
+/// Where an operation took so much processor time, ns, the next is looked at, too: there it costs 1 %.
 const LONG: u64 = 500_000;
 
 /// What a worker runs on.
@@ -67,8 +66,8 @@ pub(super) struct Worker {
 struct Begun {
     at: AtomicU64,
     times: AtomicU32,
-    /// The last operation that was looked at was long.
-    is_long: AtomicBool,
+    /// How often it will have begun before the one that is looked at next.
+    next: AtomicU32,
 }
 
 impl Begun {
@@ -76,12 +75,20 @@ impl Begun {
     fn is_looked_at(&self) -> bool {
         let before = self.times.load(Relaxed); // the worker alone counts: no need for an atomic addition
         self.times.store(before.wrapping_add(1), Relaxed);
-        before < SAMPLES_FIRST || before.is_multiple_of(SAMPLE_EVERY) || self.is_long.load(Relaxed)
+        before >= self.next.load(Relaxed)
+    }
+
+    /// One was looked at that took so much processor time, ns. How often the stage has begun.
+    fn was_looked_at(&self, cpu: u64) -> u32 {
+        let times = self.times.load(Relaxed);
+        let left_out = if cpu > LONG { 0 } else { (times / 2).min(LOOK_EVERY - 1) };
+        self.next.store(times.wrapping_add(left_out), Relaxed);
+        times
     }
 
     fn forget(&self) {
         self.times.store(0, Relaxed);
-        self.is_long.store(false, Relaxed);
+        self.next.store(0, Relaxed);
     }
 }
 
@@ -92,8 +99,10 @@ struct Account {
     spent: Spent,
     /// The reading at the beginning of the operation under way, where it is looked at.
     look: Reading,
-    /// The reading at the end of one that was, and its stage, until the next begins.
-    after: Option<(Stage, Reading)>,
+    /// How often each stage had begun when it was looked at last.
+    seen: [u32; STAGES],
+    /// The reading at the end of one that was, its stage and how many it stands for, until the next begins.
+    after: Option<(Stage, Reading, u64)>,
     /// What the thread had used when the phase began.
     base: Reading,
     over: Option<Over>,
@@ -149,8 +158,9 @@ impl Worker {
         }
         self.waiting.store(stage as u8, Relaxed);
         let Some(meter) = self.meter() else { return begun.at.store(clock.now(), Relaxed) };
-        let (looked_at, between) = (begun.is_looked_at(), self.between.load(Relaxed));
-        if !looked_at && !between {
+        let looked_at = begun.is_looked_at();
+        // A look is left over where a connection broke in the middle of one.
+        if !looked_at && !self.between.load(Relaxed) && !self.is_looked_at.load(Relaxed) {
             return begun.at.store(clock.now(), Relaxed);
         }
         self.look_at_begin(meter, begun, clock, looked_at);
@@ -161,14 +171,13 @@ impl Worker {
     #[cold]
     #[inline(never)]
     fn look_at_begin(&self, meter: &Meter, begun: &Begun, clock: Clock, looked_at: bool) {
-        let run_queue = meter.run_queue();
+        let before = meter.read();
         begun.at.store(clock.now(), Relaxed);
-        let here = Reading { cpu: meter.cpu(), run_queue };
         let mut account = self.account();
-        if let Some((before, then)) = account.after.take() {
-            account.spent.waiting[before as usize].between += here.since(then).busy();
+        if let Some((stage, then, stands_for)) = account.after.take() {
+            account.spent.waiting[stage as usize].between += stands_for * before.since(then).busy();
         }
-        account.look = here;
+        account.look = Reading { cpu: meter.cpu(), ..before };
         self.is_looked_at.store(looked_at, Relaxed);
         self.between.store(false, Relaxed);
     }
@@ -212,11 +221,12 @@ impl Worker {
         let here = Reading { cpu, run_queue: meter.run_queue() };
         let mut account = self.account();
         let used = here.since(account.look);
-        let waiting = &mut account.spent.waiting[stage as usize];
-        waiting.looked += 1;
-        waiting.busy += used.busy();
-        self.begun[stage as usize].is_long.store(used.cpu > LONG, Relaxed);
-        account.after = Some((stage, here));
+        let times = self.begun[stage as usize].was_looked_at(used.cpu);
+        let before = std::mem::replace(&mut account.seen[stage as usize], times);
+        let stands_for = u64::from(times.saturating_sub(before).max(1)); // `open` may come between the two
+        account.spent.waiting[stage as usize].looked_at(stands_for, used.busy());
+        // What looking takes is no part of what lies between.
+        account.after = Some((stage, Reading { cpu: meter.cpu(), ..here }, stands_for));
         self.between.store(true, Relaxed);
     }
 
@@ -281,7 +291,7 @@ impl Worker {
         self.notes.read(drop);
         account.stages.clear();
         account.spent = Spent::default();
-        (account.after, account.over) = (None, None);
+        (account.after, account.over, account.seen) = (None, None, [0; STAGES]);
     }
 
     /// The worker's own phase begins only now. Said by a child's worker thread when its first record has come.
@@ -293,6 +303,9 @@ impl Worker {
     /// The worker found the phase's queue closed: where its time went is kept. `waited` says whether
     /// waiting for that counts.
     pub fn close(&self, worker: usize, clock: Clock, waited: bool) {
+        if self.account().over.is_some() {
+            return; // a stop ends the phases that follow at once
+        }
         let waiting_for_records = self.waiting.load(Relaxed) == Stage::Queue as u8;
         let mut end = clock.now();
         if waiting_for_records && waited {
@@ -326,7 +339,7 @@ impl Worker {
     /// Moves what was measured since the last time. It holds the worker up for some µs, if at all.
     pub fn drain(&self, into: &mut ByStage) {
         let mut account = self.account();
-        self.add_up(into, &mut account.spent); // straight into what others took: the worker's own histograms are cold
+        self.add_up(into, &mut account.spent); // what is left, straight into what others took
         into.add(&account.stages);
         account.stages.clear();
     }
@@ -335,5 +348,27 @@ impl Worker {
     pub fn slices(&self) -> Vec<Slice> {
         self.is_traced.store(false, Relaxed);
         std::mem::take(&mut self.account().slices)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ever_fewer_operations_are_looked_at_but_where_they_are_long() {
+        let begun = Begun::default();
+        let looked_at = |cpu: u64, operations: u32| -> Vec<u32> {
+            let all = (0..operations).map(|_| (begun.times.load(Relaxed), begun.is_looked_at()));
+            let all = all.filter(|(_, is)| *is).map(|(at, _)| {
+                begun.was_looked_at(cpu);
+                at
+            });
+            all.collect()
+        };
+        assert_eq!(looked_at(LONG, 700), [0, 1, 3, 6, 10, 16, 25, 39, 60, 91, 138, 208, 313, 471, 682]);
+        assert_eq!(looked_at(LONG + 1, 500), (893..1_200).collect::<Vec<_>>());
+        begun.forget();
+        assert_eq!(looked_at(0, 3), [0, 1]);
     }
 }
