@@ -43,7 +43,6 @@ pub(super) async fn in_flight(
     let driven = session.pipelined().ok_or(IngestError::NotPipelined)?;
     let stages = counters.stages;
     let (read, counted) = (nodes, &mut *counters);
-    stages.begin(Stage::Select);
     let asked = driven.with(|client: &Client| async move {
         let mut window = FuturesOrdered::new();
         let (mut next, mut awaited) = (keys.first, keys.first);
@@ -61,9 +60,7 @@ pub(super) async fn in_flight(
         }
         Ok::<(), IngestError>(())
     });
-    asked.await?;
-    stages.end(Stage::Select);
-    Ok(())
+    stages.time(Stage::Select, asked).await
 }
 
 async fn ask(client: &Client, select: &Command, request: u64) -> Result<Vec<Row>, Error> {
