@@ -203,7 +203,7 @@ fn processors(runs: &[&RunRecord]) -> Vec<Fact> {
             let text = format!(
                 "{side}: {asked}{on}, measured {} ({})",
                 units::number(measured.median),
-                units::range((measured.least, measured.most), units::number)
+                units::between((measured.least, measured.most), units::number)
             );
             facts.push(fact("CPUs", text));
         }
