@@ -49,7 +49,8 @@ fn word(metrics: bool) -> &'static str {
     if metrics { "on" } else { "off" }
 }
 
-/// One pair: one side with metrics or without, the other with them. Halves of the lines take turns, and who starts first does.
+/// One pair: one side with metrics or without, the other with them. Halves of the lines take turns, and who starts first
+/// does.
 fn both(ring: &Ring, scheme: Scheme, metrics: bool, pair: usize) -> Result<(Run, Run)> {
     // A commit a record, so that the database keeps up with both; a row is a measured operation all the same.
     let way = |metrics, client| Way {
@@ -61,12 +62,11 @@ fn both(ring: &Ring, scheme: Scheme, metrics: bool, pair: usize) -> Result<(Run,
     };
     let half = 1 + pair % 2;
     let (this, that) = (way(metrics, half), way(ON, 3 - half));
-    let (one_run, on) = if (pair / 2).is_multiple_of(2) {
-        let [this, that] = ring.ingest_both([&this, &that])?;
-        (this, that)
+    let [one_run, on] = if (pair / 2).is_multiple_of(2) {
+        ring.ingest_both([&this, &that])?
     } else {
         let [that, this] = ring.ingest_both([&that, &this])?;
-        (this, that)
+        [this, that]
     };
     eprintln!(
         "pair {}: {scheme} {} {:.0}, on {:.0} rows/s: {:.3}; CPU used {:.3} and {:.3}",

@@ -41,8 +41,7 @@ pub fn between(ends: (f64, f64), one: fn(f64) -> String) -> String {
 
 /// The range of what was seen: `8,740-9,080`, or `8,740` where nothing else was.
 pub fn range(ends: (f64, f64), one: fn(f64) -> String) -> String {
-    let (low, high) = (one(ends.0), one(ends.1));
-    if low == high { low } else { format!("{low}-{high}") }
+    if one(ends.0) == one(ends.1) { one(ends.0) } else { between(ends, one) }
 }
 
 /// A multiple: two decimals, more where it is small: `1.01`, `0.079`, `12.1`.

@@ -215,6 +215,7 @@ impl Worker {
         }
     }
 
+    /// A look at the end of an operation.
     #[cold]
     #[inline(never)]
     fn look_at_end(&self, meter: &Meter, stage: Stage, cpu: u64) {
@@ -300,8 +301,8 @@ impl Worker {
         self.settle();
     }
 
-    /// The worker found the phase's queue closed: where its time went is kept. `waited` says whether
-    /// waiting for that counts.
+    /// The worker found the phase's queue closed: where its time went is kept. `waited` says whether waiting
+    /// for that counts.
     pub fn close(&self, worker: usize, clock: Clock, waited: bool) {
         if self.account().over.is_some() {
             return; // a stop ends the phases that follow at once
